@@ -1,0 +1,1 @@
+"""Nautilus actors that watch and record, and never trade."""

@@ -1,0 +1,1 @@
+"""Venue adapters: data, execution and instruments for NautilusTrader."""

@@ -1,0 +1,1 @@
+"""Plumbing that every venue adapter shares; no venue is named here."""

@@ -1,0 +1,1 @@
+"""Polymarket: CLOB V2, ready for Protocol V2."""

@@ -1,0 +1,1 @@
+"""Backtests: datasets in, exact results out."""

@@ -1,0 +1,1 @@
+"""Pure decisions about money: no Nautilus, no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The journal: write-ahead intents, decisions, orders and fills in SQL."""

@@ -1,0 +1,1 @@
+"""What strategies, actors and notebooks say to each other."""

@@ -1,0 +1,1 @@
+"""Entry points that compose a running system."""

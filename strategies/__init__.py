@@ -1,0 +1,1 @@
+"""Strategies: Nautilus events in, core decisions, commands out."""

@@ -1,0 +1,3 @@
+"""The twinbook command."""
+
+__version__ = "0.1.0"
