@@ -6,58 +6,41 @@ Importing Nautilus takes two seconds, so ``twinbook --help`` must not.
 from __future__ import annotations
 
 import importlib
+import sys
 
-import click
 import typer
-from typer.core import TyperGroup
 
 #: subcommand -> (module with a ``typer.Typer`` named ``app``, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("twinbook.commands.data", "Load, generate, check and scan market data."),
-    "doctor": (
-        "twinbook.commands.doctor",
-        "Say what is missing on this machine and how to get it.",
-    ),
-    "why": (
-        "twinbook.commands.why",
-        "Say why nothing was traded: refusals by reason, nearest miss.",
-    ),
+    "doctor": ("twinbook.commands.doctor", "Say what is missing here and how to get it."),
+    "why": ("twinbook.commands.why", "Say why nothing was traded: refusals and nearest miss."),
 }
 
 
-class LazyGroup(TyperGroup):
-    """A command group that imports a subcommand's module only when that subcommand runs."""
+def build(argv: list[str]) -> typer.Typer:
+    """Return the command tree with only the subcommand named in ``argv`` really imported."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        help="Trade one event on two books: Kalshi and Polymarket.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table."""
-        del ctx
-        return list(COMMANDS)
+    @app.callback()
+    def _root() -> None:
+        """Trade one event on two books: Kalshi and Polymarket."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command, or None for an unknown name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, help_line = COMMANDS[cmd_name]
-        if ctx.resilient_parsing or (not ctx.protected_args and not ctx.args):
-            return click.Command(cmd_name, help=help_line)
-        command = typer.main.get_command(importlib.import_module(module).app)
-        command.name = cmd_name
-        return command
-
-
-app = typer.Typer(
-    cls=LazyGroup,
-    no_args_is_help=True,
-    add_completion=False,
-    help="Trade one event on two books: Kalshi and Polymarket.",
-)
-
-
-@app.callback()
-def _root() -> None:
-    """Trade one event on two books: Kalshi and Polymarket."""
+    wanted = next((a for a in argv if not a.startswith("-")), None)
+    for name, (module, help_line) in COMMANDS.items():
+        if name == wanted:
+            app.add_typer(importlib.import_module(module).app, name=name, help=help_line)
+        else:
+            app.add_typer(typer.Typer(), name=name, help=help_line)
+    return app
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    build(sys.argv[1:])()
