@@ -1,0 +1,182 @@
+"""Pairs of the paired-quotes recordings: their own ``pairs.json`` becomes schema 1.
+
+The recordings' file is a list of objects with ``session``, ``pair_id``, ``kalshi_ticker``,
+``polymarket_token_yes`` or ``polymarket_slug``, ``fees_assumed``, ``terms`` and ``settlement``.
+Nobody approved these pairs; a backtest may accept them by configuration.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from core.contracts import Venue
+from core.fees import FeeTerms, KalshiFees, PolymarketFees, PolymarketUSFees
+from core.money import dec
+from core.pairs import (
+    Approval,
+    Clause,
+    MarketTerms,
+    Pair,
+    PairMarket,
+    PairsError,
+    Route,
+    Settlement,
+    uniform_ticks,
+)
+
+_VENUES = {
+    "polymarket_international_clob": (Venue.POLYMARKET, "polymarket"),
+    "polymarket_us": (Venue.POLYMARKET_US, "polymarket_us"),
+}
+_SAME_ORACLE_ERROR = Clause(
+    name="oracle error", q=Decimal("0.0005"), yes_no=Decimal(0), no_yes=Decimal(0)
+)
+"""Prior of METHODS 2.3 for sports with equal rules: both legs lose."""
+
+
+def parse_recorded(
+    data: bytes | str, *, accept: bool, source: str = "pairs.json"
+) -> tuple[Pair, ...]:
+    """Convert the recordings' pairs to schema 1.
+
+    Parameters
+    ----------
+    accept
+        True adds an approval of kind ``recorded``, which only backtests honour; False leaves the
+        pairs unapproved: they are watched, not traded.
+
+    Raises
+    ------
+    PairsError
+        Names the file, the pair and the field that is missing or wrong.
+    """
+    try:
+        rows = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise PairsError(f"{source}: no JSON: {error}") from None
+    if not isinstance(rows, list):
+        raise PairsError(f"{source}: found {type(rows).__name__}, allowed a list of pairs")
+    return tuple(_pair(row, i, source, accept=accept) for i, row in enumerate(rows))
+
+
+def is_recorded(data: bytes | str) -> bool:
+    """Say whether these bytes are a recording's list rather than schema 1."""
+    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+    return text.lstrip().startswith("[")
+
+
+def _pair(row: object, position: int, source: str, *, accept: bool) -> Pair:
+    if not isinstance(row, dict):
+        raise PairsError(f"{source}: pairs[{position}]: found {row!r}, allowed an object")
+    label = row.get("pair_id", "?")
+    try:
+        return _convert(row, accept=accept)
+    except KeyError as error:
+        raise PairsError(
+            f"{source}: pairs[{position}] ({label}): field {error} is missing"
+        ) from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise PairsError(f"{source}: pairs[{position}] ({label}): {error}") from None
+
+
+def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
+    if row["polymarket_venue"] not in _VENUES:
+        raise ValueError(
+            f"polymarket_venue: found {row['polymarket_venue']!r}, allowed {sorted(_VENUES)}"
+        )
+    venue, key = _VENUES[row["polymarket_venue"]]
+    settled_at = _instant(row["settled_at"])
+    return Pair(
+        pair_id=row["pair_id"],
+        session=row["session"],
+        markets=(
+            _kalshi(row, settled_at),
+            _polymarket(row, venue, key, settled_at),
+        ),
+        relation="equivalent",
+        grade="A",
+        family=f"{row['kalshi_ticker'].split('-')[0]} x {key}",
+        approval=(
+            Approval(by="recording", at=datetime(1970, 1, 1, tzinfo=UTC), kind="recorded")
+            if accept
+            else None
+        ),
+        expected_settlement=_instant(row["expected_settlement"]),
+        divergence=(_SAME_ORACLE_ERROR,),
+        note=row.get("fees_note", ""),
+    )
+
+
+def _kalshi(row: dict[str, Any], settled_at: datetime | None) -> PairMarket:
+    ticker = row["kalshi_ticker"]
+    fees = row["fees_assumed"]["kalshi"]
+    opposite = row.get("kalshi_ticker_opposite")
+    return PairMarket(
+        venue=Venue.KALSHI,
+        market=ticker,
+        yes=f"{ticker}-YES",
+        no=f"{ticker}-NO",
+        terms=_terms(row["terms"]["kalshi"]),
+        fees=KalshiFees(
+            fees["type"],
+            dec(fees["multiplier"], "fees_assumed.kalshi.multiplier"),
+            dec(fees["member_precision"], "fees_assumed.kalshi.member_precision"),
+            fees["regime"],
+        ),
+        settlement=_settlement(row["settlement"]["kalshi"], settled_at),
+        routes=(
+            (Route(market=opposite, yes=f"{opposite}-YES", no=f"{opposite}-NO", inverse=True),)
+            if opposite
+            else ()
+        ),
+    )
+
+
+def _polymarket(
+    row: dict[str, Any], venue: Venue, key: str, settled_at: datetime | None
+) -> PairMarket:
+    fees = row["fees_assumed"]["polymarket"]
+    rate = dec(fees["rate"], "fees_assumed.polymarket.rate")
+    terms: FeeTerms
+    if venue is Venue.POLYMARKET:
+        token = row["polymarket_token_yes"]
+        market, yes, no = token, token, f"{token}-NO"
+        terms = PolymarketFees(rate, dec(fees["exponent"], "fees_assumed.polymarket.exponent"))
+        notional_min = Decimal(1)  # marketable BUYs of less are refused
+    else:
+        market = row["polymarket_slug"]
+        yes, no = f"{market}-YES", f"{market}-NO"
+        terms, notional_min = PolymarketUSFees(rate), Decimal(0)
+    return PairMarket(
+        venue=venue,
+        market=market,
+        yes=yes,
+        no=no,
+        terms=_terms(row["terms"][key], notional_min),
+        fees=terms,
+        settlement=_settlement(row["settlement"][key], settled_at),
+    )
+
+
+def _terms(row: dict[str, Any], notional_min: Decimal = Decimal(0)) -> MarketTerms:
+    return MarketTerms(
+        ticks=uniform_ticks(dec(row["tick"], "terms.tick")),
+        lot=dec(row["lot"], "terms.lot"),
+        size_min=dec(row["min_size"], "terms.min_size"),
+        notional_min=notional_min,
+        currency=row["currency"],
+    )
+
+
+def _settlement(value: str | None, settled_at: datetime | None) -> Settlement:
+    if value is None:
+        return Settlement()
+    return Settlement(value=dec(value, "settlement"), settled_at=settled_at)
+
+
+def _instant(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
