@@ -1,0 +1,1 @@
+"""Migrations in order; each ends by setting ``PRAGMA user_version`` to its own number."""
