@@ -30,14 +30,19 @@ from backtests.data.dataset import (
     open_dataset,
 )
 from backtests.data.errors import DataError
+from backtests.data.load import build_dataset
+from backtests.data.quality import QualityLimits, check_dataset
 
 __all__ = [
     "DataError",
     "Dataset",
     "InstrumentInfo",
     "Manifest",
+    "QualityLimits",
     "SessionInfo",
     "Source",
+    "build_dataset",
+    "check_dataset",
     "is_dataset",
     "open_dataset",
 ]

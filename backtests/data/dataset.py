@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from backtests.data.errors import DataError
+from core.pairs import Pair, parse_pairs
 
 if TYPE_CHECKING:
-    from core.pairs import Pair
     from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 DATASET_SCHEMA_VERSION = 1
@@ -150,9 +150,7 @@ class Dataset(msgspec.Struct, frozen=True):
         core.pairs.PairsError
             If ``pairs.json`` is not valid.
         """
-        from core.pairs import load_pairs
-
-        return tuple(load_pairs(self.pairs_path.read_bytes(), str(self.pairs_path)))
+        return parse_pairs(self.pairs_path.read_bytes(), str(self.pairs_path))
 
     def catalog(self) -> ParquetDataCatalog:
         """Open the Nautilus catalog with USD registered at 6 decimals in this process."""
