@@ -87,6 +87,10 @@ class FeeSchedule:
         """Return the rate k of ``k·p·(1-p)`` in 1e-9, for marginal costs."""
         raise NotImplementedError
 
+    def model_num(self, price_u: int, size_u: int) -> int:
+        """Return the unrounded taker fee of a fill over ``MODEL_DEN`` units, rounded down."""
+        return model_num(self.rate_n(taker=True), price_u, size_u)
+
     def floor_per_contract_u(self, price_u: int, size_min_u: int) -> int:
         """Return a bound in units that the taker fee per contract never falls below.
 

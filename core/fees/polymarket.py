@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from core.contracts import Venue
-from core.fees.base import FeeSchedule, FeeState, UnknownFeesError, ceil_grid, rate_to_n
+from core.fees.base import MODEL_DEN, FeeSchedule, FeeState, UnknownFeesError, ceil_grid, rate_to_n
 from core.money import SCALE, ceil_div, half_even_div
 
 Form = Literal["symmetric", "price_weighted"]
@@ -130,6 +130,10 @@ class PolymarketSchedule(FeeSchedule):
         if not (taker and buy and self.asset == "shares") or price_u == 0:
             return 0
         return ceil_div(self._num(price_u, size_u) * SCALE, self._den * price_u)
+
+    def model_num(self, price_u: int, size_u: int) -> int:
+        """Return the unrounded taker fee of a fill over ``MODEL_DEN`` units, rounded down."""
+        return self._num(price_u, size_u) * MODEL_DEN // self._den
 
     def rate_n(self, *, taker: bool) -> int:
         """Return the rate in 1e-9 (exact marginal only for exponent 1, symmetric form)."""
