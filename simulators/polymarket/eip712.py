@@ -15,9 +15,7 @@ ORDER_TYPE = (
     "uint256 takerAmount,uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,"
     "bytes32 builder)"
 )
-_DOMAIN_TYPE = (
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
+_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _AUTH_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
 _AUTH_TYPE = "ClobAuth(address address,string timestamp,uint256 nonce,string message)"
 _AUTH_MESSAGE = "This message attests that I control the given wallet"

@@ -85,6 +85,6 @@ def recover(digest: bytes, signature: bytes) -> str:
         key = PublicKey.from_signature_and_message(
             signature[:64] + bytes([recovery]), digest, hasher=None
         )
-    except (ValueError, Exception) as error:  # noqa: BLE001 - coincurve raises bare Exception
+    except (ValueError, Exception) as error:
         raise BadSignatureError(f"signature recovers to no key: {error}") from error
     return public_key_address(key)
