@@ -1,0 +1,1 @@
+"""Wire structs: fields as sent, nothing parsed, unknown fields tolerated, order enums strict."""
