@@ -8,8 +8,6 @@ sent once and return the raw answer for :func:`adapters.common.outcome.classify`
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Annotated
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -34,14 +32,13 @@ from adapters.kalshi.constants import (
 from adapters.kalshi.credentials import Credential
 from adapters.kalshi.schemas import rest
 from adapters.kalshi.signing import auth_headers
+from adapters.kalshi.times import time_ns
 
 type Params = Mapping[str, str | int | None]
 
 _ORDERS = "/portfolio/events/orders"
 #: Pages followed before a cursor that never ends is called an error.
 _PAGES_MAX = 1_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class KalshiHttp:
@@ -464,22 +461,6 @@ class KalshiHttp:
         url = f"{self._base}{path}?{query}" if query else f"{self._base}{path}"
         request = HttpRequest(method, url, headers, body, self._timeout_s)
         return await self._transport.send(request)
-
-
-def time_ns(text: str) -> int:
-    """Return an RFC 3339 UTC time in nanoseconds; the fraction has any length.
-
-    Raises
-    ------
-    ProtocolError
-        Not such a time.
-    """
-    try:
-        value = msgspec.convert(text, type=_AWARE, strict=False)
-    except msgspec.MsgspecError as exc:
-        raise ProtocolError(f"a time expected, found {text[:40]!r}") from exc
-    delta = value - _EPOCH
-    return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1_000
 
 
 def encode(body: Mapping[str, object]) -> bytes:

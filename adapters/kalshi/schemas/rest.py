@@ -44,6 +44,7 @@ class Market(Record):
     latest_expiration_time: str | None = None
     settlement_timer_seconds: int | None = None
     can_close_early: bool | None = None
+    early_close_condition: str | None = None
     result: str | None = None  # "" yes no scalar
     settlement_value_dollars: str | None = None  # what one YES paid
     settlement_ts: str | None = None  # RFC 3339 despite its name
@@ -77,6 +78,13 @@ class MarketReply(Record):
     market: Market
 
 
+class Source(Record):
+    """Where a result is taken from."""
+
+    name: str | None = None
+    url: str | None = None
+
+
 class Event(Record):
     """One event."""
 
@@ -90,6 +98,7 @@ class Event(Record):
     fee_multiplier_override: msgspec.Raw | None = None  # number or string
     exchange_index: int | None = None
     category: str | None = None
+    settlement_sources: list[Source] | None = None
     markets: list[Market] | None = None
 
 
@@ -116,6 +125,7 @@ class Series(Record):
     fee_type: str | None = None
     fee_multiplier: msgspec.Raw | None = None  # number or string
     exchange_index: int | None = None
+    settlement_sources: list[Source] | None = None
 
 
 class SeriesReply(Record):
