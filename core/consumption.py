@@ -20,11 +20,18 @@ class Taken(NamedTuple):
 
 
 class Consumption:
-    """Overlay over one side of one market's book."""
+    """Overlay over one side of one market's book.
 
-    __slots__ = ("_levels",)
+    Parameters
+    ----------
+    asks
+        True for asks (best is lowest), False for bids.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_asks", "_levels")
+
+    def __init__(self, *, asks: bool) -> None:
+        self._asks = asks
         self._levels: dict[int, Taken] = {}
 
     def __bool__(self) -> bool:
@@ -45,11 +52,12 @@ class Consumption:
         if not self._levels or not ladder:
             return ladder
         shown = dict(ladder)
-        low, high = min(shown), max(shown)
+        last = ladder[-1][0]
         for price, memory in list(self._levels.items()):
             size = shown.get(price)
             if size is None:
-                if low <= price <= high or self._better(price, ladder):
+                visible = price <= last if self._asks else price >= last
+                if visible:  # within the ladder, or better than its best: the level is gone
                     del self._levels[price]
             elif self._over(size, memory):
                 del self._levels[price]
@@ -58,12 +66,6 @@ class Consumption:
             for price, size in ladder
         )
         return tuple((price, size) for price, size in left if size > 0)
-
-    @staticmethod
-    def _better(price_u: int, ladder: Ladder) -> bool:
-        """Say whether a price is better than the best of the ladder: then it is gone."""
-        ascending = len(ladder) < 2 or ladder[0][0] <= ladder[-1][0]
-        return price_u < ladder[0][0] if ascending else price_u > ladder[0][0]
 
     @staticmethod
     def _over(size_u: int, memory: Taken) -> bool:

@@ -65,6 +65,8 @@ class Exposure(NamedTuple):
     day_loss: Decimal = Decimal(0)
     open_boxes: int = 0
     orders_last_minute: int = 0
+    equity: Decimal = Decimal(0)
+    """Cash and cost of holdings on both venues; 0 where unknown."""
 
 
 class BoxOrder(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from core.contracts import Venue
 from core.limits import Limits
 from core.reasons import Reason
 
@@ -22,6 +23,26 @@ BOOK_CHECKS = frozenset(
     }
 )
 """Checks that ``checks_off`` may switch off, to show what they prevent."""
+
+
+class Odds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Probability that an IOC order fills on a venue: as the first leg, and after the other."""
+
+    first: Decimal
+    second: Decimal
+
+    def __post_init__(self) -> None:
+        for field in ("first", "second"):
+            if not 0 < getattr(self, field) <= 1:
+                raise ValueError(f"{field}: found {getattr(self, field)}, allowed above 0 up to 1")
+
+
+DEFAULT_ODDS = {
+    Venue.KALSHI: Odds(Decimal("0.97"), Decimal("0.95")),
+    Venue.POLYMARKET: Odds(Decimal("0.85"), Decimal("0.80")),
+    Venue.POLYMARKET_US: Odds(Decimal("0.85"), Decimal("0.80")),
+}
+"""Priors of METHODS 3.6; replace them with measured ones."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,8 +71,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Days until paid where the pair does not say.
     lockup_days_extra
         Days added to the expected settlement (disputes, payout).
-    second_fill
-        Probability that the second leg fills, for the legging charge.
+    odds
+        Fill probabilities by venue, for the leg order and the legging charge.
+    slippage_max
+        Dollars the second leg's limit may go beyond the worst level planned, at most; the bound
+        that completing must not be worse than unwinding holds as well.
     unwind_move
         Dollars the bid of the first leg is expected to fall before an unwind.
     size_min, size_max
@@ -86,7 +110,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rate_year: Decimal = Decimal("0.10")
     lockup_days_default: Decimal = Decimal(14)
     lockup_days_extra: Decimal = Decimal(1)
-    second_fill: Decimal = Decimal("0.95")
+    odds: dict[Venue, Odds] = msgspec.field(default_factory=lambda: dict(DEFAULT_ODDS))
+    slippage_max: Decimal = Decimal("0.01")
     unwind_move: Decimal = Decimal("0.01")
     size_min: Decimal = Decimal(5)
     size_max: Decimal = Decimal(1000)
@@ -105,13 +130,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             allowed = ", ".join(sorted(BOOK_CHECKS))
             raise ValueError(f"checks_off: found {wrong[0].value!r}, allowed {allowed}")
         self._positive("age_ms_max", "size_min", "size_max", "edge_max", "spread_max", "locked_max")
-        if not 0 < self.second_fill <= 1:
-            raise ValueError(f"second_fill: found {self.second_fill}, allowed above 0 up to 1")
+        missing = [venue.value for venue in Venue if venue not in self.odds]
+        if missing:
+            raise ValueError(f"odds: {missing[0]} is missing")
         if self.size_max < self.size_min:
             raise ValueError(f"size_max: found {self.size_max}, allowed from {self.size_min}")
         for field in (
             "skew_ms_max", "net_edge_min", "tail", "credit", "rate_year", "lockup_days_default",
-            "lockup_days_extra", "unwind_move", "grade_b_share", "kelly_share", "close_gain_min",
+            "lockup_days_extra", "unwind_move", "slippage_max", "grade_b_share",
+            "kelly_share", "close_gain_min",
         ):  # fmt: skip
             if getattr(self, field) < 0:
                 raise ValueError(f"{field}: found {getattr(self, field)}, allowed 0 or more")
