@@ -95,6 +95,11 @@ class FairPrice:
             price = price + np.interp(at_s, self._grid, self._basis_path)
         return np.clip(price, 0.0005, 0.9995)
 
+    def seen(self, venue: int, start_s: float, end_s: float) -> Floats:
+        """Return when a venue reacts to jumps in [start, end), in seconds."""
+        times = [j.seen_s[venue] for j in self._jumps if start_s <= j.seen_s[venue] < end_s]
+        return np.array(times, dtype=np.float64)
+
     def fair(self, at_s: float) -> float:
         """Return the latent price at one time of the last chunk drawn."""
         odds = self._mean + float(np.interp(at_s, self._grid, self._x_path))
