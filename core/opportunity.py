@@ -427,7 +427,7 @@ def book_problem(
 
 
 def _problems(legs: tuple[LegView, LegView], policy: Policy) -> list[tuple[Reason, int, str]]:
-    found = []
+    found: list[tuple[Reason, int, str]] = []
     spread_max = floor_units(policy.spread_max)
     for i, leg in enumerate(legs):
         found.extend((reason, i, detail) for reason, detail in _shape(leg.seen, spread_max))
