@@ -41,7 +41,7 @@ def _steps(*rows: tuple[str, str]) -> Steps:
     return tuple((Decimal(edge), Decimal(chance)) for edge, chance in rows)
 
 
-class HazardTable(msgspec.Struct, frozen=True, kw_only=True):
+class HazardTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Chances by step: the first number is the lower bound of the step, the second the chance.
 
     ``first_by_ratio`` and ``second_by_ratio`` go by displayed size within the limit over the
@@ -57,6 +57,20 @@ class HazardTable(msgspec.Struct, frozen=True, kw_only=True):
     first_overall: Decimal = Decimal("0.399")
     second_by_ratio: Steps = _steps(("0", "0.54"), ("4", "0.65"), ("20", "0.80"))
     unwind_cost: Decimal = Decimal("0.0253")
+
+    def __post_init__(self) -> None:
+        for field in ("first_by_ratio", "first_by_edge", "second_by_ratio"):
+            steps = getattr(self, field)
+            bounds = [lower for lower, _ in steps]
+            if not steps or bounds[0] != 0 or bounds != sorted(set(bounds)):
+                raise ValueError(f"{field}: found {bounds}, allowed rising bounds from 0")
+            wrong = [chance for _, chance in steps if not 0 <= chance <= 1]
+            if wrong:
+                raise ValueError(f"{field}: found chance {wrong[0]}, allowed 0 to 1")
+        if not 0 < self.first_overall <= 1:
+            raise ValueError(f"first_overall: found {self.first_overall}, allowed above 0 to 1")
+        if not 0 <= self.unwind_cost < 1:
+            raise ValueError(f"unwind_cost: found {self.unwind_cost}, allowed 0 to below 1")
 
     def first(self, ratio: Decimal, edge: Decimal | None) -> Decimal:
         """Return the chance that a first leg fills.
