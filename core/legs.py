@@ -162,6 +162,8 @@ class Rules(NamedTuple):
         How long an order may take before it is asked for.
     wait_ns
         Pause before an exposed box is decided again.
+    hold_ns
+        Pause before a held single leg is decided again.
     attempts_max
         Completion orders per box; then only unwinding or holding is left.
     """
@@ -169,6 +171,7 @@ class Rules(NamedTuple):
     lot_u: int = 10_000
     order_ns: int = 10_000_000_000
     wait_ns: int = 5_000_000_000
+    hold_ns: int = 600_000_000_000
     attempts_max: int = 1
 
 
@@ -398,7 +401,7 @@ def _hedge(box: Box, event: Event) -> Step:
         return _place(box, leg, Side.SELL, size, event.limits_u[leg], "unwind")
     if event.choice is HedgeChoice.WAIT:
         return box._replace(phase=Phase.EXPOSED), [SetDeadline(box.rules.wait_ns)]
-    return box._replace(phase=Phase.HOLDING), [Finished(Phase.HOLDING)]
+    return box._replace(phase=Phase.HOLDING), [SetDeadline(box.rules.hold_ns)]
 
 
 def _close(box: Box, event: Event) -> Step:

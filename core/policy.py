@@ -78,6 +78,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         that completing must not be worse than unwinding holds as well.
     unwind_move
         Dollars the bid of the first leg is expected to fall before an unwind.
+    hold_risk
+        Dollars per contract that a single leg must be worth more unsold than sold before it is
+        held: selling into an empty book is worse than waiting.
     size_min, size_max
         Contracts per box.
     grade_b_share
@@ -113,6 +116,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     odds: dict[Venue, Odds] = msgspec.field(default_factory=lambda: dict(DEFAULT_ODDS))
     slippage_max: Decimal = Decimal("0.01")
     unwind_move: Decimal = Decimal("0.01")
+    hold_risk: Decimal = Decimal("0.10")
     size_min: Decimal = Decimal(5)
     size_max: Decimal = Decimal(1000)
     grade_b_share: Decimal = Decimal("0.5")
@@ -137,7 +141,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"size_max: found {self.size_max}, allowed from {self.size_min}")
         for field in (
             "skew_ms_max", "net_edge_min", "tail", "credit", "rate_year", "lockup_days_default",
-            "lockup_days_extra", "unwind_move", "slippage_max", "grade_b_share",
+            "lockup_days_extra", "unwind_move", "hold_risk", "slippage_max", "grade_b_share",
             "kelly_share", "close_gain_min",
         ):  # fmt: skip
             if getattr(self, field) < 0:
