@@ -103,3 +103,36 @@ def attribution(bid: bool, net_before_u: int) -> Attribution:
     if bid:
         return Attribution(Leg.NO, False) if net_before_u < 0 else Attribution(Leg.YES, True)
     return Attribution(Leg.YES, False) if net_before_u > 0 else Attribution(Leg.NO, True)
+
+
+class Holdings:
+    """What is held of every market, kept in step with every fill that is booked.
+
+    The framework's positions follow its event queue; two SELLs decided in one turn of the loop
+    would both see the same contracts. This book changes at once.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Gross] = {}
+
+    def of(self, ticker: str) -> Gross:
+        """Return what is held of a market."""
+        return self._held.get(ticker, Gross(0, 0))
+
+    def book(self, ticker: str, leg: Leg, *, buy: bool, size_u: int) -> None:
+        """Add a fill."""
+        held = self.of(ticker)
+        signed_u = size_u if buy else -size_u
+        self._held[ticker] = (
+            Gross(held.yes + signed_u, held.no)
+            if leg is Leg.YES
+            else Gross(held.yes, held.no + signed_u)
+        )
+
+    def adopt(self, ticker: str, held: Gross) -> None:
+        """Take over what a comparison with the venue found."""
+        self._held[ticker] = held
+
+    def tickers(self) -> list[str]:
+        """Return the markets of which something is held."""
+        return [ticker for ticker, held in self._held.items() if held != (0, 0)]
