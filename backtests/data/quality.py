@@ -278,7 +278,7 @@ def _silences(seen: Mask, start_ns: int, limit_ns: int) -> list[dict[str, int]]:
 def _pair(
     dataset: Dataset, pair: Pair, session: SessionInfo, limits: QualityLimits
 ) -> dict[str, Any]:
-    legs = [_pair_view(dataset, m, session) for m in pair.markets]
+    legs = [pair_view(dataset, m, session) for m in pair.markets]
     times = np.union1d(legs[0].ts_ns, legs[1].ts_ns)
     rows = [last_seen(leg.ts_ns, times) for leg in legs]
     both = (rows[0] >= 0) & (rows[1] >= 0)
@@ -301,13 +301,16 @@ def _pair(
     }
 
 
-def _session_top(dataset: Dataset, yes_id: str, session: SessionInfo) -> Top:
-    return read_top(dataset.top_path(yes_id)).between(session.start_ns, session.end_ns)
+def _session_top(dataset: Dataset, yes_id: str, session: SessionInfo, *, sizes: bool = True) -> Top:
+    top = read_top(dataset.top_path(yes_id), sizes=sizes)
+    return top.between(session.start_ns, session.end_ns)
 
 
-def _pair_view(dataset: Dataset, market: PairMarket, session: SessionInfo) -> Top:
-    """Return a leg in the pair's YES frame."""
-    top = _session_top(dataset, market.yes_id, session)
+def pair_view(
+    dataset: Dataset, market: PairMarket, session: SessionInfo, *, sizes: bool = True
+) -> Top:
+    """Return a leg in the pair's YES frame; without ``sizes`` only times and prices."""
+    top = _session_top(dataset, market.yes_id, session, sizes=sizes)
     if not market.inverse:
         return top
     return Top(

@@ -27,7 +27,7 @@ def dataset(tmp_path_factory):
 
 
 def _replay(dataset, info):
-    """Apply every delta to a Nautilus book; yield (ts_init, best bid, ask and sizes) per message."""
+    """Apply every delta to a Nautilus book; yield ``ts_init`` and the book per message."""
     book = OrderBook(InstrumentId.from_str(info.instrument_id), BookType.L2_MBP)
     group = []
     for delta in dataset.catalog().query(OrderBookDelta, identifiers=[info.instrument_id]):
@@ -70,12 +70,15 @@ def test_several_chunks_carry_the_book_over(tmp_path):
 
 
 def test_times_are_strictly_increasing_over_all_instruments(dataset):
-    ts = np.concatenate([read_top(dataset.top_path(i.instrument_id)).ts_ns for i in dataset.instruments])
+    ts = np.concatenate(
+        [read_top(dataset.top_path(i.instrument_id)).ts_ns for i in dataset.instruments]
+    )
     ts.sort()
     assert (np.diff(ts) > 0).all()
     assert (int(ts[0]), int(ts[-1])) == dataset.span_ns
     start, end = SMALL.start_ns, SMALL.start_ns + SMALL.duration_ns
-    assert start <= ts[0] and ts[-1] <= end
+    assert start <= ts[0]
+    assert ts[-1] <= end
 
 
 def test_never_crossed(dataset):
@@ -121,8 +124,10 @@ def test_settlements_hold_a_void_and_a_scalar(dataset):
     ends = [tuple(m.settlement.value for m in p.markets) for p in dataset.pairs()]
     plain, scalar, void = ends[:-2], ends[-2], ends[-1]
     assert all(a == b and a in (0, 1) for a, b in plain)
-    assert scalar[0] == scalar[1] and 0 < scalar[0] < 1
-    assert void[1] == Decimal("0.5") and 0 < void[0] < 1
+    assert scalar[0] == scalar[1]
+    assert 0 < scalar[0] < 1
+    assert void[1] == Decimal("0.5")
+    assert 0 < void[0] < 1
     assert all(p.settled_state is not None for p in dataset.pairs())
 
 

@@ -194,9 +194,7 @@ def _moves(best: Ints, side: int, levels: int) -> _Rows:
     return _Rows.join(parts)
 
 
-def _updates(
-    best: tuple[Ints, Ints], event: Ints, levels: int, draw: np.random.Generator
-) -> _Rows:
+def _updates(best: tuple[Ints, Ints], event: Ints, levels: int, draw: np.random.Generator) -> _Rows:
     """One level's new size for each message that moved no level; the best ones change most."""
     pick = draw.random((2, len(event)))
     empty_bid, empty_ask = best[0][event] < 1, best[1][event] < 1

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 _GRID_S = 0.5
 #: The log odds fall back to their start with this half-life, so that a long session stays a market.
 _HALF_LIFE_S = 3 * 3600.0
-_BASIS_HALF_LIFE_S = 600.0
+_BASIS_HALF_LIFE_S = 1200.0
 _PATH, _JUMPS, _BASIS, _START = range(4)
 
 

@@ -245,9 +245,7 @@ class _Session:
 
     def finish(self) -> None:
         """Close the files; settle the pairs; write instruments, pairs and manifest."""
-        books = sorted(
-            (b for pair in self._books for b in pair), key=lambda b: b.stats.book.yes_id
-        )
+        books = sorted((b for pair in self._books for b in pair), key=lambda b: b.stats.book.yes_id)
         for book in books:
             book.deltas.close()
             book.top.close()

@@ -62,20 +62,20 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 #: Calibrated on the World Cup recordings of July 2026 (both venues quote steps of 0.1 cent).
 OUTRIGHT = Style(
     kalshi=VenueStyle(
-        tick=10, spread=0.0022, spread_sigma=0.75, size=420, size_sigma=1.7, rate=16,
-        rate_sigma=0.3, requote=0.45,
+        tick=10, spread=0.0024, spread_sigma=0.75, size=420, size_sigma=2.0, rate=16,
+        rate_sigma=0.3, requote=0.35,
     ),
     polymarket=VenueStyle(
-        tick=10, spread=0.0012, spread_sigma=0.55, size=1250, size_sigma=2.0, rate=16,
-        rate_sigma=0.3, requote=0.45,
+        tick=10, spread=0.0012, spread_sigma=0.6, size=1250, size_sigma=2.2, rate=16,
+        rate_sigma=0.3, requote=0.22,
     ),
     price=(0.04, 0.4),
-    vol=0.02,
+    vol=0.014,
     jumps=5.0,
     jump=0.16,
     lag_s=14.0,
     lag_sigma=0.9,
-    basis=0.0025,
+    basis=0.003,
     polymarket_rate="0.05",
 )  # fmt: skip
 

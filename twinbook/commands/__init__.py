@@ -1,0 +1,1 @@
+"""The subcommands of ``twinbook``, one module each, imported only when called."""
