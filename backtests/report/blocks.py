@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from backtests.report.text import Markup, join, tag
+from backtests.report.text import Markup, esc, join, tag
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,13 @@ def table(
     columns: Sequence[Column],
     rows: Iterable[Sequence[object]],
     total: Sequence[object] | None = None,
+    *,
+    dense: bool = False,
 ) -> Markup:
-    """Return a table with a caption; ``total`` is set apart as the last row."""
+    """Return a table with a caption; ``total`` is set apart as the last row.
+
+    ``dense`` sets it smaller and keeps cells on one line, for long lists.
+    """
     heads = [tag("th", c.head, scope="col", cls="r" if c.number else None) for c in columns]
     body = [tag("tr", *_cells(columns, row)) for row in rows]
     if total is not None:
@@ -50,6 +55,7 @@ def table(
             tag("caption", caption),
             tag("thead", tag("tr", *heads)),
             tag("tbody", join(body, "\n")),
+            cls="dense" if dense else None,
         ),
         cls="scroll",
         # a region that scrolls must be reachable by keyboard
@@ -61,7 +67,17 @@ def table(
 
 def _cells(columns: Sequence[Column], row: Sequence[object]) -> list[Markup]:
     kinds = ["r" if c.number else "id" if c.id else None for c in columns]
-    return [tag("td", value, cls=kind) for kind, value in zip(kinds, row, strict=True)]
+    return [
+        tag("td", breakable(value) if kind == "id" else value, cls=kind)
+        for kind, value in zip(kinds, row, strict=True)
+    ]
+
+
+def breakable(value: object) -> Markup:
+    """Let an identifier break after its hyphens."""
+    if isinstance(value, Markup):
+        return value
+    return Markup(esc(value).replace("-", "-<wbr/>"))
 
 
 def figures(items: Sequence[tuple[str, str, str, str]]) -> Markup:

@@ -15,7 +15,7 @@ from backtests.report.text import MINUS, Markup, esc, join, span, tag
 
 WIDTH: Final = 760
 POINTS_MAX: Final = 600
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 16, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 16, 24, 40
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def rect(x: float, y: float, width: float, height: float, cls: str, hint: str = 
 
 def y_axis(scale: Scale, write: Callable[[float], str], unit: str, parts: int = 4) -> Markup:
     """Return grid lines with their values, and the unit above the axis."""
-    parts_found: list[object] = [text(_LEFT - 8, _TOP - 3, unit, "unit", "end")] if unit else []
+    parts_found: list[object] = [text(_LEFT - 8, _TOP - 12, unit, "unit", "end")] if unit else []
     for value in scale.ticks(parts):
         y = scale(value)
         parts_found.append(line(_LEFT, y, WIDTH - _RIGHT, y, "zero" if value == 0 else "grid"))
@@ -165,7 +165,7 @@ class TimeAxis:
                 before = self.parts[i - 1]
                 found.append(line(before[3], y, x1, y, "cut"))
                 middle = (before[3] + x1) / 2
-                wanted.append((middle, span(a - before[1]), "cutlabel", "middle"))
+                found.append(text(middle, y + 31, f"{span(a - before[1])} cut", "cutlabel"))
                 wanted.append((x1, label(a), "tick", "start"))
             if i < len(self.parts) - 1:
                 wanted.append((x2, label(b), "tick", "end"))
@@ -273,18 +273,18 @@ def histogram(
             if counts[i]:
                 top, bottom = y(base + counts[i]), y(base)
                 hint = f"{name}: {counts[i]:,} from {tidy(edges[i])} to {tidy(edges[i + 1])}"
-                found.append(rect(x1 + 0.5, top, x2 - x1 - 1, bottom - top, f"fill s{k}", hint))
+                found.append(rect(x1 + 0.5, top, x2 - x1 - 1, bottom - top, f"fill q{k}", hint))
             base += counts[i]
     bottom = height - _BOTTOM
     found.append(line(_LEFT, bottom, WIDTH - _RIGHT, bottom, "axis"))
     found += [text(x(v), bottom + 16, tidy(v)) for v in x.ticks(8)]
     found.append(text((_LEFT + WIDTH - _RIGHT) / 2, bottom + 33, axis_name, "unit"))
-    for value, words in marks:
+    for k, (value, words) in enumerate(marks):
         if edges[0] <= value <= edges[-1]:
             found.append(line(x(value), _TOP, x(value), bottom, "mark"))
             side = "end" if x(value) > WIDTH * 0.6 else "start"
             shift = -5 if side == "end" else 5
-            found.append(text(x(value) + shift, _TOP + 10, words, "marklabel", side))
+            found.append(text(x(value) + shift, _TOP + 8 + 16 * k, words, "marklabel", side))
     return svg(title, description, height, *found)
 
 
@@ -295,7 +295,7 @@ def survival(
     x = Scale(0, horizon, _LEFT, WIDTH - _RIGHT)
     y = Scale(0, 1, height - _BOTTOM, _TOP)
     bottom = height - _BOTTOM
-    found: list[object] = [y_axis(y, lambda v: f"{v * 100:.0f} %", "alive")]
+    found: list[object] = [y_axis(y, lambda v: f"{abs(v) * 100:.0f} %", "alive")]
     path, level = f"M{n(x(0))} {n(y(1))}", 1.0
     points = list(zip(curve.times, curve.alive, strict=True))
     size = max(1, len(points) // POINTS_MAX)
@@ -329,7 +329,9 @@ def share_bar(share: float) -> Markup:
     return tag("span", inner, cls="sharebar", aria_hidden="true")
 
 
-def legend(names: Sequence[str]) -> Markup:
+def legend(names: Sequence[str], palette: str = "s") -> Markup:
     """Return the key of a chart's series."""
-    items = [tag("span", tag("i", cls=f"key s{i}"), esc(name)) for i, name in enumerate(names)]
+    items = [
+        tag("span", tag("i", cls=f"key {palette}{i}"), esc(name)) for i, name in enumerate(names)
+    ]
     return tag("p", *items, cls="legend")

@@ -66,8 +66,8 @@ def _edges(decisions: Decisions) -> Markup:
         else ""
     )
     words = (
-        f"Net edge of {count(len(net))} looks: 5 % below {low:.2f} cents, median {mid:.2f},"
-        f" 5 % above {high:.2f}; {count(above)} positive."
+        f"Net edge of {count(len(net))} looks: 5 % below {_c(low)}, median {_c(mid)},"
+        f" 5 % above {_c(high)}; {count(above)} positive."
     )
     shown = histogram(
         "Net edge per contract at every look", words, list(edges), stacks,
@@ -76,16 +76,20 @@ def _edges(decisions: Decisions) -> Markup:
     return join(
         [
             tag("h3", "Edge at every look that passed the gate"),
-            legend(["refused", "taken"]),
+            legend(["refused", "taken"], "q"),
             figure(
                 chart(shown),
                 f"n = {count(len(net))} looks. Net edge is $1 less both asks less both fees."
                 f" Positive in {count(above)} of them ({percent(above / len(net))}); 90 % lie"
-                f" between {low:.2f} c and {high:.2f} c. A lasting edge is counted at every look,"
+                f" between {_c(low)} and {_c(high)}. A lasting edge is counted at every look,"
                 f" so this is about time, not about chances.{tails}",
             ),
         ]
     )
+
+
+def _c(value: float) -> str:
+    return cents(value / 100)
 
 
 def _bins(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[list[float], int]:
@@ -105,6 +109,13 @@ def _lives(facts: Facts) -> Markup:
         return join([head, para("No look had an edge after fees, so nothing lived.")])
     curve = facts.lives
     summary = _opportunity_table(found, facts)
+    if curve.n == curve.censored:
+        few = para(
+            f"{some(len(found), 'opportunity', 'opportunities')} with an edge after fees, each of"
+            " which we took or the recording cut off: no natural end was seen, so there is no"
+            " lifetime to estimate."
+        )
+        return join([head, few, summary])
     if len(found) < CURVE_MIN:
         few = para(
             f"{some(len(found), 'opportunity', 'opportunities')} with an edge after fees: too few"

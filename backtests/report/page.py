@@ -47,7 +47,7 @@ def render(folder: Folder) -> str:
                 result.headline(facts, checks),
                 tag(
                     "nav",
-                    *(tag("a", words, href=f"#{anchor}") for anchor, words in _CONTENTS),
+                    join((tag("a", w, href=f"#{anchor}") for anchor, w in _CONTENTS), " "),
                     aria_label="Contents",
                 ),
                 result.limits(facts),

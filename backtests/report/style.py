@@ -7,11 +7,11 @@ from typing import Final
 CSS: Final = """
 :root{--paper:#fbfaf7;--card:#fff;--ink:#1d2327;--soft:#59636b;--faint:#dedbd3;--hair:#e9e6df;
 --accent:#14595f;--second:#b3702a;--third:#6a5a93;--good:#2c6e49;--bad:#a63d2f;
---warn-bg:#fdf3dc;--warn-ink:#6b4a06;--fill:#14595f1f;color-scheme:light dark}
+--warn-bg:#fdf3dc;--warn-ink:#6b4a06;--fill:#14595f1f;--quiet:#b9c4c3;color-scheme:light dark}
 @media (prefers-color-scheme:dark){:root{--paper:#14181b;--card:#1a2024;--ink:#e4e6e3;
 --soft:#9ca6ab;
 --faint:#3a4247;--hair:#2b3236;--accent:#6fc0bd;--second:#e0a565;--third:#b4a3e0;--good:#7cc79a;
---bad:#ea8f80;--warn-bg:#3a2f14;--warn-ink:#f0d38b;--fill:#6fc0bd2b}}
+--bad:#ea8f80;--warn-bg:#3a2f14;--warn-ink:#f0d38b;--fill:#6fc0bd2b;--quiet:#4b5a5f}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);
@@ -38,7 +38,7 @@ nav{font-size:13px;margin:22px 0 0;line-height:2}
 nav a{color:var(--soft);text-decoration:none;border-bottom:1px solid var(--faint);
 margin-right:18px;
 white-space:nowrap}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:0 28px;
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(225px,1fr));gap:0 28px;
 margin:26px 0 20px;padding:0}
 .figures div{border-top:1px solid var(--faint);padding:12px 0 10px}
 .figures dt{font-size:13px;color:var(--soft);line-height:1.4}
@@ -58,9 +58,10 @@ th{font-weight:600;text-align:left;vertical-align:bottom;border-bottom:1px solid
 padding:6px 14px 6px 0}
 td{padding:6px 14px 6px 0;border-bottom:1px solid var(--hair);vertical-align:top}
 th.r,td.r{text-align:right;white-space:nowrap}th:last-child,td:last-child{padding-right:0}
+table.dense{font-size:12.5px}table.dense td:not(.id){white-space:nowrap}
 tr.sum td,tr.sum th{font-weight:600;border-top:1px solid var(--ink);border-bottom:none}
 tbody th{font-weight:500;border-bottom:1px solid var(--hair)}
-td.id{overflow-wrap:anywhere;min-width:11ch}
+td.id{overflow-wrap:break-word}
 .sharebar{display:inline-block;width:64px;height:7px;background:var(--hair);border-radius:1px;
 margin-left:8px;vertical-align:1px}.sharebar i{display:block;height:7px;background:var(--accent);
 border-radius:1px}
@@ -78,7 +79,9 @@ stroke-dasharray:2 4}
 .line{fill:none;stroke-width:1.8;stroke-linejoin:round}
 .line.s0{stroke:var(--accent)}.line.s1{stroke:var(--second)}.line.s2{stroke:var(--third)}
 .dot.s0,.fill.s0{fill:var(--accent)}.dot.s1,.fill.s1{fill:var(--second)}
-.dot.s2,.fill.s2{fill:var(--third)}.area.s0{fill:var(--fill)}
+.dot.s2,.fill.s2{fill:var(--third)}.fill.q0{fill:var(--quiet)}.fill.q1{fill:var(--accent)}
+.key.q0{background:var(--quiet)}.key.q1{background:var(--accent)}
+.area.s0{fill:var(--fill)}
 .bar.gain{fill:var(--good)}.bar.loss{fill:var(--bad)}.bar.total{fill:var(--accent)}
 details{margin:14px 0}summary{cursor:pointer;font-weight:600;font-size:15px}
 pre{font:12.5px/1.55 "SF Mono","Menlo","Consolas","DejaVu Sans Mono",monospace;

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from backtests.report.blocks import Column, details, para, pre, section, table
+from backtests.report.blocks import Column, breakable, details, para, pre, section, table
 from backtests.report.facts import ZERO, Check, Facts, short, venue
 from backtests.report.folder import decimal
 from backtests.report.stats import wilson
@@ -62,7 +62,7 @@ def pairs(facts: Facts) -> Markup:
 def _pair_row(r: Mapping[str, Any], *, several: bool) -> list[object]:
     name: object = r["pair_id"]
     if several and r.get("session"):
-        name = join([str(name), tag("br"), tag("span", str(r["session"]), cls="soft")])
+        name = join([breakable(name), tag("br"), tag("span", str(r["session"]), cls="soft")])
     return [
         name,
         count(int(r["evaluated"])),
@@ -179,7 +179,7 @@ def _boxes(facts: Facts) -> Markup:
         for r in rows
     ]
     caption = _first(ROWS_MAX, everything.num_rows, "attempted box/attempted boxes")
-    return table(f"{caption}. Cost includes entry fees", columns, body)
+    return table(f"{caption}. Cost includes entry fees", columns, body, dense=True)
 
 
 def _fills(rows: list[dict[str, Any]], total: int) -> Markup:
@@ -199,7 +199,7 @@ def _fills(rows: list[dict[str, Any]], total: int) -> Markup:
         [
             clock(r["ts_ns"]),
             venue(r["venue"]),
-            tag("span", short(r["instrument"]), title=r["instrument"]),
+            tag("span", breakable(short(r["instrument"])), title=r["instrument"]),
             f"{r['side'].lower()} {r['outcome']}",
             plain_number(r["quantity"]),
             f"${plain_number(r['price'], 2)}",
@@ -210,7 +210,7 @@ def _fills(rows: list[dict[str, Any]], total: int) -> Markup:
         ]
         for r in rows
     ]
-    return table(f"{_first(ROWS_MAX, total, 'fill/fills')}", columns, body)
+    return table(_first(ROWS_MAX, total, "fill/fills"), columns, body, dense=True)
 
 
 def _execution(facts: Facts) -> Markup:
@@ -293,7 +293,7 @@ def quality(facts: Facts) -> Markup:
 
 
 def _book_row(name: str, book: Mapping[str, Any]) -> list[object]:
-    label: object = tag("span", short(name), title=name)
+    label: object = tag("span", breakable(short(name)), title=name)
     if book.get("role") == "route":
         label = join([label, tag("span", " second route", cls="soft")])
     spread = book.get("spread_median")

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 MINUS = "−"
+NBSP = "\u00a0"
 NS = 1_000_000_000
+_VOID = {"br"}
 
 
 class Markup(str):
@@ -29,6 +31,8 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None
     ]
+    if name in _VOID:
+        return Markup(f"<{name}{''.join(parts)}/>")
     return Markup(f"<{name}{''.join(parts)}>{join(children)}</{name}>")
 
 
@@ -59,13 +63,13 @@ def usd(value: Decimal, *, sign: bool = False) -> str:
 
 
 def cents(value: Decimal | float, places: int = 2) -> str:
-    """Write dollars per contract as cents, rounded for reading: ``1.16 c``."""
-    return f"{float(value) * 100:.{places}f} c".replace("-", MINUS)
+    """Write dollars per contract as cents, rounded for reading: ``1.16 c`` (no break inside)."""
+    return f"{float(value) * 100:.{places}f}{NBSP}c".replace("-", MINUS)
 
 
 def percent(value: Decimal | float, places: int = 1) -> str:
     """Write a share as a percentage."""
-    return f"{float(value) * 100:.{places}f} %".replace("-", MINUS)
+    return f"{float(value) * 100:.{places}f}{NBSP}%".replace("-", MINUS)
 
 
 def count(n: int) -> str:
@@ -98,10 +102,10 @@ def span(ns: int | float) -> str:
     seconds = ns / NS
     if seconds < 120:
         digits = 0 if seconds >= 10 and seconds == round(seconds) else 1
-        return f"{seconds:.{digits}f} s"
+        return f"{seconds:.{digits}f}{NBSP}s"
     minutes = round(seconds / 60)
     if minutes < 120:
-        return f"{minutes} min"
+        return f"{minutes}{NBSP}min"
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"

@@ -28,6 +28,12 @@ def every_kind(out: Path) -> Path:
         up = D(rng.randrange(0, 40)) / 1000
         b.decide(p, rng.choice(["no_edge", "below_hurdle", "stale_leg", "crossed", "one_sided"]),
                  prices=(str(D("0.46") + up), "0.52"), detail="seen in a test")  # fmt: skip
+    for i in range(48):  # edges that come and go, too small for the hurdle
+        b.wait(3.7)
+        if rng.random() < 0.75:
+            b.decide((gb, mx)[i // 9 % 2], "below_hurdle", required="0.0316",
+                     prices=("0.46", str(D("0.49") + D(rng.randrange(0, 18)) / 1000)))  # fmt: skip
+    b.wait(30)
     _hedged(b, gb, "40")
     _hedged(b, mx, "25")
     _hedged(b, open_pair, "10")

@@ -175,7 +175,8 @@ class RunBuilder:
 
     def trade(
         self, box: Box, side_index: int, side: str, price: str, quantity: str, *,
-        role: str = "open", order: str | None = None, purpose: str = "box", liquidity: str = "TAKER",
+        role: str = "open", order: str | None = None, purpose: str = "box",
+        liquidity: str = "TAKER",
     ) -> D:  # fmt: skip
         """Fill an order; return what it cost (BUY) or brought (SELL) with its fee."""
         m = box.pair.markets[side_index]
