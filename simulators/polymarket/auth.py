@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping
 
 from simulators.polymarket.eip712 import login_hash
-from simulators.polymarket.keccak import BadSignatureError, checksum_address, hex_bytes, recover
+from simulators.polymarket.keccak import checksum_address, hex_bytes, recover
 from simulators.polymarket.model import Refusal
 from simulators.polymarket.world import NS_PER_S, ApiKey, World
 
@@ -123,20 +123,8 @@ def check_socket(world: World, auth: object) -> ApiKey | None:
     if not isinstance(auth, dict):
         return None
     key = world.keys.get(str(auth.get("apiKey", "")))
-    given = (str(auth.get("secret", "")), str(auth.get("passphrase", "")))
-    if key is None or not hmac.compare_digest("\0".join(given).encode(),
-                                              f"{key.secret}\0{key.passphrase}".encode()):  # fmt: skip
+    if key is None:
         return None
-    return key
-
-
-__all__ = [
-    "BadSignatureError",
-    "check_login",
-    "check_request",
-    "check_socket",
-    "create_key",
-    "derive_key",
-    "make_key",
-    "sign_request",
-]
+    given = f"{auth.get('secret', '')}\0{auth.get('passphrase', '')}".encode()
+    right = f"{key.secret}\0{key.passphrase}".encode()
+    return key if hmac.compare_digest(given, right) else None

@@ -30,6 +30,8 @@ SWITCHES = (
            "U7: what `price` says for a taker that crossed several levels"),
     Switch("max_assets_per_socket", 500, (),
            "U8: above this a market socket gets no initial books (0 = no limit)"),
+    Switch("price_change_entries", "both", ("both", "subscribed"),
+           "price_change frames carry both tokens, or only those the socket subscribed to"),
     Switch("silence_close_s", 0, (),
            "U8: close a socket that sent no PING for so long (0 = never)"),
     Switch("taker_order_events", "cancellation_only", ("cancellation_only", "full", "none"),

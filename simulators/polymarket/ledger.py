@@ -15,6 +15,26 @@ from simulators.polymarket.units import ONE
 
 MAX_ALLOWANCE = (1 << 256) - 1
 SPENDERS = (EXCHANGE_V2, NEG_RISK_EXCHANGE_V2, EXCHANGE_V3)
+CONDITIONAL_TOKENS = "0x4D97DCd97eC945f40cF65F87097ACe5EA0476045"
+POSITION_MANAGER = "0x006F54F7f9A22e0000CC2AB60031000000ae9fEF"
+COLLATERAL_ADAPTER = "0xAdA100Db00Ca00073811820692005400218FcE1f"
+NEG_RISK_COLLATERAL_ADAPTER = "0xadA2005600Dec949baf300f4C6120000bDB6eAab"
+NEG_RISK_ADAPTER = "0xd91E80cF2E7be2e162c6513ceD06f1dD0dA35296"
+PUSD = "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB"
+PERPS_DEPOSIT = "0xDCa4af75705dbB50f62437045afF9921947917d2"
+AUTO_REDEEMER = "0xa1200000d0002264C9a1698e001292D00E1b00af"
+ROUTER = "0x12121212006e4CD160D18e3f00711DA5c3372600"
+ADAPTERS = (COLLATERAL_ADAPTER, NEG_RISK_COLLATERAL_ADAPTER, NEG_RISK_ADAPTER, ROUTER)
+
+
+def operator_key(contract: str, operator: str) -> str:
+    """Return how a wallet remembers an ERC-1155 approval."""
+    return f"{contract}:{operator}".lower()
+
+
+def shares_contract(market: Market) -> str:
+    """Return the ERC-1155 contract that holds a market's tokens."""
+    return POSITION_MANAGER if market.version == "v2" else CONDITIONAL_TOKENS
 
 
 def exchange_of(market: Market) -> str:
@@ -51,10 +71,11 @@ class Ledger:
         self.refresh(wallet)
 
     def approve_all(self, wallet: Wallet) -> None:
-        """Give every approval that trading needs."""
-        for spender in SPENDERS:
+        """Give every approval that trading, splitting, merging and redeeming need."""
+        for spender in (*SPENDERS, *ADAPTERS, PERPS_DEPOSIT, AUTO_REDEEMER):
             wallet.allowances[spender.lower()] = MAX_ALLOWANCE
-            wallet.operators.add(spender.lower())
+            for contract in (CONDITIONAL_TOKENS, POSITION_MANAGER):
+                wallet.operators.add(operator_key(contract, spender))
 
     def refresh(self, wallet: Wallet) -> None:
         """Make the order book's view of a wallet equal to the chain."""
@@ -91,21 +112,30 @@ class Ledger:
         self._lock(market, -amount)
         wallet.cash += amount
 
-    def redeem(self, wallet: Wallet, market: Market) -> tuple[int, dict[int, int]]:
+    def redeem(
+        self, wallet: Wallet, market: Market, only: tuple[int, int] | None = None
+    ) -> tuple[int, dict[int, int]]:
         """Pay out a resolved market's tokens; return the cash paid and shares burnt per outcome.
+
+        `only` limits it to (outcome, shares), as Protocol V2 does.
 
         Raises
         ------
         ValueError
-            The market has no result yet.
+            The market has no result yet, or the wallet has fewer shares than asked.
         """
         if market.payouts is None:
             raise ValueError("condition is not resolved")
-        paid, burnt = 0, {}
+        paid = 0
+        burnt: dict[int, int] = {}
         for index, token in enumerate(market.tokens):
-            shares = wallet.tokens.pop(token, 0)
+            have = wallet.tokens.get(token, 0)
+            shares = have if only is None else (only[1] if only[0] == index else 0)
+            if shares > have:
+                raise ValueError("redeem amount exceeds balance")
             if shares:
                 burnt[index] = shares
+                _add(wallet.tokens, token, -shares)
                 paid += shares * market.payouts[index] // ONE
         wallet.cash += paid
         self._lock(market, -paid)
@@ -153,7 +183,8 @@ class Ledger:
             have = wallet.seen_tokens.get(order.token, 0)
             free = have - wallet.open_tokens.get(order.token, 0)
             free -= wallet.flight_tokens.get(order.token, 0)
-            allowance = MAX_ALLOWANCE if spender.lower() in wallet.operators else 0
+            key = operator_key(shares_contract(order.market), spender)
+            allowance = MAX_ALLOWANCE if key in wallet.operators else 0
         text = "not enough balance / allowance"
         if needed > free:
             detail = f": the balance is not enough -> balance: {have}, order amount: {needed}"

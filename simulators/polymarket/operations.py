@@ -187,9 +187,14 @@ def redeemable(world: World, market: Market) -> bool:
 
 
 def on_chain(
-    world: World, wallet: Wallet, kind: str, market: Market | None, amount: int = 0
+    world: World,
+    wallet: Wallet,
+    kind: str,
+    market: Market | None,
+    amount: int = 0,
+    only: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Do what a wallet asks of the chain: split, merge, redeem or wrap.
+    """Do what a wallet asks of the chain: split, merge, redeem (`only` a part) or wrap.
 
     Raises
     ------
@@ -211,7 +216,7 @@ def on_chain(
         if kind == "redeem":
             if not redeemable(world, market):
                 raise ValueError("condition is not resolved")
-            row["cash"], burnt = world.ledger.redeem(wallet, market)
+            row["cash"], burnt = world.ledger.redeem(wallet, market, only)
             row["burnt"] = burnt
             row["shares"] = sum(burnt.values())
         elif kind in ("split", "merge"):
@@ -223,6 +228,27 @@ def on_chain(
     world.activity.append(row)
     settle_cache(world, wallet)
     return row
+
+
+def move(world: World, source: Wallet, target: Wallet, token: str, amount: int) -> str:
+    """Transfer pUSD (`token` empty) or shares on chain and return the transaction hash.
+
+    Raises
+    ------
+    ValueError
+        The source has less than `amount`.
+    """
+    world.ledger.transfer(source, target, token, amount)
+    tx_hash = world.tx_hash("chain", world.next())
+    market = world.by_token.get(token)
+    if market is not None:
+        for wallet, side in ((source, SELL), (target, BUY)):
+            row = {"type": "TRANSFER", "wallet": wallet.address, "tx": tx_hash, "side": side}
+            row |= {"market": market.condition_id, "outcome": market.index(token)}
+            world.activity.append({**row, "shares": amount, "cash": 0, "ns": world.now_ns})
+    for wallet in (source, target):
+        settle_cache(world, wallet)
+    return tx_hash
 
 
 def settle_cache(world: World, wallet: Wallet) -> None:
