@@ -196,6 +196,13 @@ class AssetBook:
         """Return ask levels, best last."""
         return self._asks.descending()
 
+    def top(self) -> tuple[Level, Level] | None:
+        """Return the best bid and ask as printed, or None while a side is empty."""
+        bid, ask = self.best_bid(), self.best_ask()
+        if bid is None or ask is None:
+            return None
+        return self._bids.levels[bid], self._asks.levels[ask]
+
     def is_crossed(self) -> bool:
         """Tell whether the best bid is at or above the best ask."""
         bid, ask = self.best_bid(), self.best_ask()

@@ -306,7 +306,7 @@ class ClobClient:
             await self._command("DELETE", "/cancel-all", b"", scope="cancels")
         )
 
-    async def heartbeat(self, heartbeat_id: str) -> str:
+    async def heartbeat(self, heartbeat_id: str, *, again: bool = True) -> str:
         """Beat once and return the id of the next beat.
 
         A wrong id is answered with the right one, which is returned for an immediate second beat:
@@ -320,8 +320,8 @@ class ClobClient:
         if 200 <= response.status < 300:
             return decode(_HEARTBEAT, response.body, path).heartbeat_id
         error = refusals.read_error(response)
-        if error.heartbeat_id and error.heartbeat_id != heartbeat_id:
-            return await self.heartbeat(error.heartbeat_id)
+        if again and error.heartbeat_id and error.heartbeat_id != heartbeat_id:
+            return await self.heartbeat(error.heartbeat_id, again=False)
         raise VenueRefusal(response.status, error.code.value, error.text)
 
     # -- plumbing ---------------------------------------------------------------------------------
