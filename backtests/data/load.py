@@ -297,7 +297,7 @@ class _Loader:
         ids = market[batch.book]
         view = _yes_view(batch)
         keep = self._fold(ids, batch, view)
-        ts_init = strictly_increasing(batch.ts_recv_ns, self._last_ts)[keep]
+        ts_init = strictly_increasing(batch.ts_recv_ns[keep], self._last_ts)
         if len(ts_init) == 0:
             return self._last_ts
         self._last_ts = int(ts_init[-1])
