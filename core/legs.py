@@ -343,7 +343,12 @@ def _closed(box: Box, event: Event) -> Step:
     leg = box.legs[event.leg]
     if leg.live is None:
         return box, []  # told twice: an answer to a query and the event itself
-    return _continue(_with_leg(box, event.leg, leg._replace(live=None)))
+    missed = leg.live.side is Side.SELL and leg.live.filled_u == 0
+    after, actions = _continue(_with_leg(box, event.leg, leg._replace(live=None)))
+    if missed and after.phase is Phase.EXPOSED:
+        # nobody took a sale: selling again into the same book would spin, so pause first
+        actions = [SetDeadline(box.rules.wait_ns)]
+    return after, actions
 
 
 def _unknown(box: Box, event: Event) -> Step:

@@ -109,6 +109,15 @@ class KalshiFees(
     waiver_until: datetime | None = None
     maker_scaled: bool = True
 
+    def next_change_ns(self, ts_ns: int) -> int | None:
+        """Return when the schedule may next differ from the one at ``ts_ns``, or None."""
+        times = [datetime_ns(change.at) for change in (*self.changes, *self.event_changes)]
+        if self.waiver_until is not None:
+            times.append(datetime_ns(self.waiver_until))
+        if self.regime is None:
+            times.extend(start_ns for start_ns, _ in REGIMES)
+        return min((time for time in times if time > ts_ns), default=None)
+
     def at(self, ts_ns: int) -> KalshiSchedule:
         """Return the schedule that charges a fill at ``ts_ns``.
 

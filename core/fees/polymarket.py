@@ -51,6 +51,10 @@ class PolymarketFees(
     form: Form = "symmetric"
     rounding: Literal["up", "nearest"] = "up"
 
+    def next_change_ns(self, ts_ns: int) -> int | None:  # noqa: ARG002 - a market keeps its terms
+        """Return None: the schedule does not change."""
+        return None
+
     def at(self, ts_ns: int) -> PolymarketSchedule:  # noqa: ARG002 - a market keeps the terms it was deployed with
         """Return the schedule; it does not depend on time.
 

@@ -23,6 +23,10 @@ class PolymarketUSFees(
 
     rate: Decimal = Decimal("0.0695")
 
+    def next_change_ns(self, ts_ns: int) -> int | None:  # noqa: ARG002 - one rate for all dates we know
+        """Return None: the schedule does not change."""
+        return None
+
     def at(self, ts_ns: int) -> PolymarketUSSchedule:  # noqa: ARG002 - one rate for all dates we know
         """Return the schedule; it does not depend on time."""
         return PolymarketUSSchedule(rate_to_n(self.rate, "polymarket_us fee rate"))

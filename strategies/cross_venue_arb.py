@@ -1,0 +1,419 @@
+"""Cross-venue arbitrage: YES on one venue and NO on the other for less than a dollar, after fees.
+
+Thin by design: Nautilus events come in, ``core`` decides, commands go out. Per book update the
+handler only looks at both best prices; what cannot hold an edge ends there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from nautilus_trader.model.enums import BookType
+from nautilus_trader.model.identifiers import InstrumentId, Venue
+from nautilus_trader.trading.strategy import Strategy
+
+from core.capital import CapitalLedger
+from core.contracts import Direction, Outcome
+from core.early_close import CloseSize, best_close, hold_value_n
+from core.intents import IntentSink, NullSink
+from core.ladder import CostCurve
+from core.legs import Phase
+from core.money import SCALE, to_units
+from core.opportunity import LegView, Status, assess, book_problem
+from core.pairs import parse_pairs
+from core.record import Stamp, closing, opening
+from messages.decisions import Counters, CountersMessage, DecisionMessage
+from messages.health import FEED_HEALTH, FeedHealth
+from strategies.boxes import BoxDesk, RunningBox
+from strategies.config import CrossVenueArbConfig
+from strategies.exposure import ExposureBook
+from strategies.handles import RAW_PER_UNIT, CostBounds, MarketHandle, PairHandle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nautilus_trader.common.events import TimeEvent
+    from nautilus_trader.core.data import Data
+    from nautilus_trader.model.data import InstrumentClose, OrderBookDeltas
+    from nautilus_trader.model.events import (
+        OrderCanceled,
+        OrderDenied,
+        OrderExpired,
+        OrderFilled,
+        OrderRejected,
+    )
+    from nautilus_trader.model.identifiers import ClientOrderId
+
+    from core.decisions import Decision
+
+__all__ = ["CrossVenueArb", "CrossVenueArbConfig"]
+
+_NEVER_NS = 10**18
+_FEES_TIMER = "fees"
+_COUNTERS_TIMER = "counters"
+
+
+class CrossVenueArb(Strategy):
+    """Trades approved pairs of one event on two venues.
+
+    Parameters
+    ----------
+    config : CrossVenueArbConfig
+        Pairs and settings.
+
+    Notes
+    -----
+    ``intent_sink`` (a :class:`core.intents.IntentSink`), ``rules_today`` (rules hash by market)
+    and ``is_halted`` may be set from outside before or while it runs.
+    """
+
+    def __init__(self, config: CrossVenueArbConfig) -> None:
+        super().__init__(config)
+        self.rules_today: Mapping[str, str] | None = None
+        self.is_halted = False
+        self.pairs: list[PairHandle] = []
+        self._handles: dict[InstrumentId, MarketHandle] = {}
+        self._bounds: dict[str, CostBounds] = {}
+        self._ledger = CapitalLedger()
+        self._exposure = ExposureBook()
+        self.desk = BoxDesk(self, self._ledger, self._exposure, NullSink())
+        self._hits = 0
+        self._taken = 0
+        self._refused: Counter[str] = Counter()
+        self._bad: dict[str, tuple[bool, frozenset[str]]] = {}
+
+    @property
+    def intent_sink(self) -> IntentSink:
+        """Where intents are saved before anything is sent."""
+        return self.desk.sink
+
+    @intent_sink.setter
+    def intent_sink(self, sink: IntentSink) -> None:
+        self.desk.sink = sink
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """Load the pairs, check that every instrument is there, subscribe to the YES books."""
+        for pair in parse_pairs(self.config.pairs_json, "pairs_json"):
+            self.pairs.append(PairHandle(pair, self.config.policy))
+        missing = [
+            name
+            for handle in self.pairs
+            for market in handle.markets
+            for name in (market.market.yes_id, market.market.no_id)
+            if self.cache.instrument(InstrumentId.from_str(name)) is None
+        ]
+        if missing:
+            self.log.error(f"instruments of pairs are not loaded: {', '.join(missing[:5])}")
+            self.stop()
+            return
+        self._load_fees()
+        for pair_handle in self.pairs:
+            for market in pair_handle.markets:
+                self._handles[market.instrument_id] = market
+                self.subscribe_order_book_deltas(market.instrument_id, BookType.L2_MBP)
+                self.subscribe_instrument_close(market.instrument_id)
+        self.subscribe_data(FEED_HEALTH)
+        if self.config.counters_every_ms:
+            self.clock.set_timer_ns(
+                _COUNTERS_TIMER,
+                self.config.counters_every_ms * 1_000_000,
+                0,
+                0,
+                lambda _event: self._publish_counters(),
+            )
+
+    def on_stop(self) -> None:
+        """Publish the counters."""
+        self._publish_counters()
+
+    def _load_fees(self, _event: TimeEvent | None = None) -> None:
+        """Resolve every market's fees for now, and come back when one of them changes."""
+        now_ns = self.clock.timestamp_ns()
+        changes = []
+        for pair in self.pairs:
+            for problem in pair.load_fees(now_ns, self._bounds):
+                self.log.warning(problem)
+            for market in pair.markets:
+                market.quiet = False
+                change_ns = market.market.fees.next_change_ns(now_ns)
+                if change_ns is not None:
+                    changes.append(change_ns)
+        if changes:
+            self.clock.set_time_alert_ns(f"{_FEES_TIMER}@{now_ns}", min(changes), self._load_fees)
+
+    # -- market data --------------------------------------------------------------------------
+
+    def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
+        """Gate one book update; only a possible edge goes further."""
+        handle = self._handles[deltas.instrument_id]
+        handle.updates += 1
+        handle.seen_ns = deltas.ts_init
+        try:
+            bid = float(handle.best_bid())
+            ask = float(handle.best_ask())
+        except TypeError:
+            self._reprice(handle)  # an empty side, or the first update
+            return
+        if bid == handle.bid and ask == handle.ask and handle.quiet:
+            return
+        handle.bid = bid
+        handle.ask = ask
+        bounds = handle.bounds
+        if ask in bounds.yes and bid in bounds.no:
+            if handle.inverse:
+                handle.buy_yes = bounds.no[bid]
+                handle.buy_no = bounds.yes[ask]
+            else:
+                handle.buy_yes = bounds.yes[ask]
+                handle.buy_no = bounds.no[bid]
+            pair = handle.pair
+            if (
+                pair.a.buy_yes + pair.b.buy_no >= SCALE
+                and pair.a.buy_no + pair.b.buy_yes >= SCALE
+                and not pair.hedged
+            ):
+                pair.a.quiet = pair.b.quiet = True
+                return
+        self._reprice(handle)
+
+    def _reprice(self, handle: MarketHandle) -> None:
+        """Do what the gate's short way could not: first prices, empty sides, hits, closes."""
+        if handle.book is None:
+            book = self.cache.order_book(handle.instrument_id)
+            if book is None:
+                return
+            handle.attach(book)
+        bid, ask = handle.best_bid(), handle.best_ask()
+        handle.bid = -1.0 if bid is None else float(bid)  # type: ignore[arg-type]  # Price
+        handle.ask = -1.0 if ask is None else float(ask)  # type: ignore[arg-type]  # Price
+        handle.reprice(bid, ask)
+        pair = handle.pair
+        hits = [
+            direction
+            for direction, cost in (
+                (Direction.YES_NO, pair.a.buy_yes + pair.b.buy_no),
+                (Direction.NO_YES, pair.a.buy_no + pair.b.buy_yes),
+            )
+            if cost < SCALE
+        ]
+        pair.a.quiet = pair.b.quiet = not hits and not pair.hedged
+        if hits:
+            self._hits += 1
+            self._look(pair, hits)
+        if pair.hedged and self.config.policy.close_early:
+            self._look_at_close(pair)
+
+    def on_instrument_close(self, update: InstrumentClose) -> None:
+        """End the boxes of a pair when both of its markets are settled."""
+        handle = self._handles.get(update.instrument_id)
+        if handle is None or handle.closed:
+            return
+        handle.closed = True
+        handle.buy_yes = handle.buy_no = SCALE
+        handle.outcomes.settle()
+        pair = handle.pair
+        if pair.a.closed and pair.b.closed:
+            self.desk.settle(pair)
+
+    def on_data(self, data: Data) -> None:
+        """Take the health of the feeds: a bad book is not traded on."""
+        if isinstance(data, FeedHealth) and data.feed == "market-data":
+            self._bad[data.venue] = (not data.is_good, frozenset(data.bad))
+
+    def is_fresh(self, handle: MarketHandle) -> bool:
+        """Say whether a market's book is young enough to act on."""
+        age_ns = self._age_ns(handle, self.clock.timestamp_ns())
+        return not handle.closed and age_ns <= self.config.policy.age_ms_max * 1_000_000
+
+    def _age_ns(self, handle: MarketHandle, now_ns: int) -> int:
+        down, bad = self._bad.get(handle.market.venue.value, (False, frozenset()))
+        if not handle.seen_ns or (down and (not bad or handle.market.yes in bad)):
+            return _NEVER_NS
+        return now_ns - handle.seen_ns
+
+    # -- decisions ----------------------------------------------------------------------------
+
+    def _view(self, handle: MarketHandle, now_ns: int) -> LegView:
+        seen, left = handle.read(self.config.depth_levels)
+        held = handle.outcomes
+        account = (handle.market.venue.value, handle.market.shard)
+        self._ledger.set_cash(account, self._cash_u(handle))
+        return LegView(
+            seen,
+            left,
+            self._age_ns(handle, now_ns),
+            handle.schedule,
+            self._ledger.free_u(account),
+            held.held_u(Outcome.YES),
+            held.held_u(Outcome.NO),
+        )
+
+    def _cash_u(self, handle: MarketHandle) -> int:
+        """Return the cash of the market's venue, units: balances count fills, not reservations."""
+        account = self.cache.account_for_venue(Venue(handle.market.venue.value))
+        instrument = self.cache.instrument(handle.instrument_id)
+        balance = None if account is None else account.balance_total(instrument.quote_currency)
+        return 0 if balance is None else int(balance.raw // RAW_PER_UNIT)
+
+    def _look(self, pair: PairHandle, directions: list[Direction]) -> None:
+        """Assess each direction the gate let through, record it, and open a box when taken."""
+        if pair.a.closed or pair.b.closed or pair.a.book is None or pair.b.book is None:
+            return
+        now_ns = self.clock.timestamp_ns()
+        views = (self._view(pair.a, now_ns), self._view(pair.b, now_ns))
+        venues = (pair.pair.a.venue.value, pair.pair.b.venue.value)
+        cash_u = views[0].cash_u + views[1].cash_u
+        for direction in directions:
+            exposure = self._exposure.now(
+                pair.pair.pair_id, venues, pair.pair.family, cash_u, now_ns
+            )
+            status = Status(
+                busy=pair.box_id is not None or now_ns < pair.quiet_until_ns,
+                halted=self.is_halted,
+                allow_recorded=self.config.accept_recorded_pairs,
+                rules_today=self.rules_today,
+                observe_ns_min=self.config.observe_ms_min * 1_000_000,
+            )
+            assessment = assess(
+                pair.setup, direction, views, now_ns, self.config.policy, exposure, status
+            )
+            stamp = self._stamp(pair, now_ns)
+            decision = opening(pair.setup, views, assessment, stamp)
+            self._publish(decision)
+            if assessment.size is not None and stamp.box_id is not None:
+                self.desk.open(pair, assessment, stamp.box_id, decision.decision_id)
+
+    def _stamp(self, pair: PairHandle, now_ns: int, box_id: str | None = None) -> Stamp:
+        pair.seq += 1
+        name = box_id or f"{pair.pair.pair_id}.{pair.seq}"
+        return Stamp(pair.seq, now_ns, self.id.value, name)
+
+    def _look_at_close(self, pair: PairHandle) -> None:
+        """Sell a hedged box back where the bids beat holding it."""
+        if pair.box_id is not None or pair.a.closed or pair.b.closed:
+            return
+        running = self.desk.boxes[pair.hedged[0]]
+        books = [handle.book for handle in pair.markets]
+        if None in books or running.box.phase is not Phase.HEDGED:
+            return
+        policy, setup = self.config.policy, pair.setup
+        now_ns = self.clock.timestamp_ns()
+        days = setup.lockup_days(now_ns, policy)
+        hold_n = hold_value_n(setup.divergence[running.direction], policy.rate_year, days)
+        if not self._bids_beat(pair, running.direction, hold_n):
+            return
+        views = (self._view(pair.a, now_ns), self._view(pair.b, now_ns))
+        if book_problem(views, policy, skip=policy.checks_off) is not None:
+            return
+        close = self._close_size(running, views, hold_n)
+        if close is None:
+            return
+        limits = (
+            setup.grids[0].floor_u(close.walks[0].worst_u),
+            setup.grids[1].floor_u(close.walks[1].worst_u),
+        )
+        stamp = self._stamp(pair, now_ns, running.box_id)
+        decision = closing(setup, running.direction, views, close, limits, hold_n, stamp)
+        self._publish(decision)
+        self.desk.close(running, close.size_u, limits, decision.decision_id)
+
+    @staticmethod
+    def _bids_beat(pair: PairHandle, direction: Direction, hold_n: int) -> bool:
+        """Say whether the best bids alone, without fees, could beat holding."""
+        bids = 0
+        for leg, handle in enumerate(pair.markets):
+            own_yes = (direction.outcome(leg) is Outcome.YES) != handle.inverse
+            price = handle.best_bid() if own_yes else handle.best_ask()
+            if price is None:
+                return False
+            price_u = price.raw // RAW_PER_UNIT  # type: ignore[attr-defined]  # Price
+            bids += price_u if own_yes else SCALE - price_u
+        return bids * 1000 > hold_n
+
+    def _close_size(
+        self, running: RunningBox, views: tuple[LegView, LegView], hold_n: int
+    ) -> CloseSize | None:
+        curves = []
+        for leg, view in enumerate(views):
+            if view.schedule is None:
+                return None
+            yes = running.outcome(leg) is Outcome.YES
+            bids = view.left.bids if yes else view.left.mirrored().bids
+            curves.append(CostCurve(bids, view.schedule, running.pair.setup.lot_u, buy=False))
+        return best_close(
+            curves[0],
+            curves[1],
+            held_u=running.box.boxes_u,
+            lot_u=running.pair.setup.lot_u,
+            hold_n=hold_n,
+            gain_min_u=to_units(self.config.policy.close_gain_min),
+        )
+
+    # -- order events -------------------------------------------------------------------------
+
+    def on_order_filled(self, event: OrderFilled) -> None:
+        """Book a fill; orders that are not ours (settlement, repairs) are left alone."""
+        order = self.cache.order(event.client_order_id)
+        self.desk.filled(event, is_closed=order is not None and order.is_closed)
+
+    def on_order_canceled(self, event: OrderCanceled) -> None:
+        """The rest of an IOC order can fill no more."""
+        self.desk.closed(event.client_order_id)
+
+    def on_order_expired(self, event: OrderExpired) -> None:
+        """The order can fill no more."""
+        self.desk.closed(event.client_order_id)
+
+    def on_order_denied(self, event: OrderDenied) -> None:
+        """The order was never sent."""
+        self.desk.closed(event.client_order_id)
+
+    def on_order_rejected(self, event: OrderRejected) -> None:
+        """Take a refusal as final, unless it only says that nobody knows."""
+        if str(event.reason).upper().startswith("UNKNOWN"):
+            self.desk.unknown(event.client_order_id)
+        else:
+            self.desk.closed(event.client_order_id)
+
+    def on_box_timer(self, event: TimeEvent) -> None:
+        """Pass a deadline on to its box."""
+        self.desk.deadline(event.name)
+
+    def ask_order(self, client_order_id: ClientOrderId | None) -> None:
+        """Ask the venue what became of an order."""
+        order = None if client_order_id is None else self.cache.order(client_order_id)
+        if order is not None:
+            self.query_order(order)
+
+    def cancel_live(self, client_order_id: ClientOrderId | None) -> None:
+        """Cancel an order that outlived its deadline."""
+        order = None if client_order_id is None else self.cache.order(client_order_id)
+        if order is not None and not order.is_closed:
+            self.cancel_order(order)
+
+    # -- publishing ---------------------------------------------------------------------------
+
+    def _publish(self, decision: Decision) -> None:
+        if decision.outcome == "taken":
+            self._taken += 1
+        else:
+            self._refused[decision.reason.value] += 1
+        self.publish_data(DecisionMessage.data_type(), DecisionMessage(decision))
+
+    def counters(self) -> Counters:
+        """Return what was counted so far."""
+        updates = sum(handle.updates for handle in self._handles.values())
+        return Counters(
+            updates=updates,
+            gate_misses=updates - self._hits,
+            gate_hits=self._hits,
+            taken=self._taken,
+            refused=dict(sorted(self._refused.items())),
+        )
+
+    def _publish_counters(self) -> None:
+        message = CountersMessage(self.id.value, self.counters(), self.clock.timestamp_ns())
+        self.publish_data(CountersMessage.data_type(), message)
