@@ -50,8 +50,9 @@ from backtests.replay import ReplayCounts, Settle, stream
 from core.fees import FeeTerms
 
 if TYPE_CHECKING:
-    from core.decisions import Decision
     from nautilus_trader.model.instruments import Instrument
+
+    from core.decisions import Decision
 
 _NS_PER_MS = 1_000_000
 

@@ -1,0 +1,1 @@
+"""The hazard model, run through the engine and counted."""

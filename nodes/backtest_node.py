@@ -1,0 +1,251 @@
+"""Backtest the cross-venue arbitrage on recorded or generated books.
+
+::
+
+    python -m nodes.backtest_node --config configs/backtest.toml --data DIR --output runs/mine
+
+``--data`` is a dataset (``twinbook data load``) or a folder of recordings in the schema of
+``docs/data.md``. The output folder is described in ``docs/results_schema.md``; it appears complete
+or not at all. Exit codes: 0 done; 2 the settings or the data are wrong (one line on stderr says
+what); 3 the simulation stopped or did not reconcile; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from backtests.data import (
+    DataError,
+    Dataset,
+    build_dataset,
+    generate_dataset,
+    is_dataset,
+    open_dataset,
+)
+from backtests.errors import BacktestError, RunFailedError
+from backtests.node import ReplayNode, ReplayPlan
+from backtests.report import ReportError, write_report
+from backtests.results.extract import Sessions
+from backtests.results.tables import DecisionTable
+from backtests.results.write import (
+    DECISIONS_FILE,
+    DecisionLog,
+    RunInfo,
+    dataset_facts,
+    new_folder,
+    write_results,
+)
+from configs.backtest import PLACES, BacktestConfig
+from configs.loader import ConfigError, config_hash, load, to_toml
+from core.pairs import Pair, PairsError, encode_pairs
+from nodes.backtest_plan import make_plan, merge_sessions, override_fees
+from nodes.progress import Progress
+
+EXIT_BAD_INPUT = 2
+EXIT_RUN_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+_BAD_INPUT = (ConfigError, DataError, PairsError, BacktestError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    args = _arguments().parse_args(argv)
+    try:
+        config = load(args.config, BacktestConfig)
+        if args.show_config:
+            _say(to_toml(config).rstrip())
+            return 0
+        report = backtest(config, data=args.data, output=args.output or _default(args.config))
+    except (RunFailedError, ReportError) as error:
+        return _fail(error, EXIT_RUN_FAILED)
+    except _BAD_INPUT as error:
+        return _fail(error, EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        return _fail("interrupted, nothing was written", EXIT_INTERRUPTED)
+    _say(str(report))
+    return 0
+
+
+def _arguments() -> argparse.ArgumentParser:
+    text = (__doc__ or "").split("::")[0].strip()
+    parser = argparse.ArgumentParser("python -m nodes.backtest_node", description=text)
+    parser.add_argument("--config", type=Path, required=True, help="settings, a TOML file")
+    parser.add_argument("--data", type=Path, help="a dataset or a folder of recordings")
+    parser.add_argument("--output", type=Path, help="folder to write (default: runs/<config>)")
+    parser.add_argument(
+        "--show-config", action="store_true", help="print the effective settings and stop"
+    )
+    return parser
+
+
+def _default(config: Path) -> Path:
+    return Path("runs") / config.stem
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _fail(error: object, code: int) -> int:
+    _note(f"backtest: {' '.join(str(error).split())}")
+    return code
+
+
+def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path:
+    """Run one backtest and write its folder.
+
+    Parameters
+    ----------
+    config : BacktestConfig
+        All settings.
+    data : Path, optional
+        A dataset or a folder of recordings; wins over ``data.dir``.
+    output : Path
+        Folder to write; an earlier result there is replaced.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    DataError, PairsError, BacktestError
+        If the input is wrong, the simulation stops early or does not reconcile. Nothing is
+        written then.
+    """
+    with new_folder(output) as draft:
+        with _dataset(config, data, draft.parent / f"{draft.name}.data") as dataset:
+            pairs = merge_sessions(dataset.pairs(), str(dataset.pairs_path))
+            pairs = override_fees(pairs, config.fees)
+            plan = make_plan(dataset, pairs, config)
+            info = _info(dataset, plan, config)
+            _note(_heading(info, pairs, plan))
+            summary = _replay(plan, info, pairs, draft)
+            shutil.copyfile(dataset.path / "quality.json", draft / "quality.json")
+        (draft / "pairs.json").write_bytes(encode_pairs(pairs))
+        (draft / "config.toml").write_text(to_toml(config))
+        report = write_report(draft)
+    _note(_ending(summary))
+    return output / report.name
+
+
+def _replay(plan: ReplayPlan, info: RunInfo, pairs: Sequence[Pair], draft: Path) -> dict[str, Any]:
+    sessions = Sessions(info.sessions)
+    total = info.data["deltas"]
+    with (
+        DecisionTable(draft / DECISIONS_FILE, sessions.at) as table,
+        Progress("replay", "rows") as progress,
+    ):
+        log = DecisionLog(table, sessions)
+        node = ReplayNode(
+            plan,
+            on_chunk=lambda counts: progress.update(counts.deltas, total),
+            on_decision=log.add,
+        )
+        try:
+            replay = node.replay()
+            return write_results(draft, replay, info, log, pairs)
+        finally:
+            node.dispose()
+
+
+@contextmanager
+def _dataset(config: BacktestConfig, data: Path | None, work: Path) -> Iterator[Dataset]:
+    """Open, load or generate the data; what was made for this run alone is removed after it."""
+    source = data or (Path(config.data.dir) if config.data.dir else None)
+    try:
+        if source is not None and is_dataset(source):
+            dataset = open_dataset(source)
+        elif source is not None:
+            dataset = _load(source, work, config)
+        elif config.data.synthetic is not None:
+            _note(f"generating a synthetic session, seed {config.data.synthetic.seed}")
+            dataset = generate_dataset(work, config.data.synthetic)
+        else:
+            raise ConfigError(
+                "--data: not given, allowed a dataset or a folder of recordings "
+                "(or set data.dir or [data.synthetic] in the settings)"
+            )
+        yield dataset
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _load(source: Path, work: Path, config: BacktestConfig) -> Dataset:
+    with Progress("load", "rows") as progress:
+        return build_dataset(
+            source,
+            work,
+            accept_recorded=config.data.accept_recorded,
+            sessions=config.data.sessions or None,
+            progress=lambda done, total, _: progress.update(done, total),
+        )
+
+
+def _info(dataset: Dataset, plan: ReplayPlan, config: BacktestConfig) -> RunInfo:
+    facts = dataset_facts(dataset, windows_only=config.replay.windows_only)
+    facts["deltas"] = sum(info.deltas for info in dataset.instruments)
+    return RunInfo(
+        config_hash=config_hash(config, without=PLACES),
+        synthetic=dataset.synthetic,
+        data=facts,
+        models=_models(plan, config),
+        sessions=[(session.name, session.start_ns) for session in dataset.sessions],
+        span_ns=dataset.span_ns,
+        capital={venue.name: venue.capital for venue in plan.venues},
+        currencies={venue.name: venue.currency for venue in plan.venues},
+    )
+
+
+def _models(plan: ReplayPlan, config: BacktestConfig) -> dict[str, Any]:
+    return {
+        "fills": config.fills.model,
+        "hazard_seed": config.fills.seed if plan.hazard else None,
+        "latency_ms": {venue.name: venue.latency_ms for venue in plan.venues},
+        "matching_delay_ms": {venue.name: venue.delay_ms for venue in plan.venues},
+        "checks_off": [reason.value for reason in config.strategy.checks_off],
+        "fees": {
+            name: value if isinstance(value, str) else str(value)
+            for name in config.fees.__struct_fields__
+            if (value := getattr(config.fees, name)) is not None
+        },
+    }
+
+
+def _heading(info: RunInfo, pairs: Sequence[Pair], plan: ReplayPlan) -> str:
+    kind = "synthetic" if info.synthetic else "recorded"
+    venues = ", ".join(f"{v.name} {v.capital} {v.currency}" for v in plan.venues)
+    return (
+        f"{info.data['name']}: {kind}, {len(info.sessions)} session(s), {len(pairs)} pair(s), "
+        f"{info.data['deltas']:,} rows; capital {venues}; fills {info.models['fills']}; "
+        f"config {info.config_hash[:12]}"
+    )
+
+
+def _ending(summary: dict[str, Any]) -> str:
+    boxes, decisions, pnl = summary["boxes"], summary["decisions"], summary["pnl"]
+    refused = ", ".join(f"{reason} {count:,}" for reason, count in decisions["refused"].items())
+    return (
+        f"{decisions['evaluated']:,} decisions, {decisions['taken']:,} taken"
+        f"{f' (refused: {refused})' if refused else ''}; {boxes['opened']:,} boxes of "
+        f"{boxes['contracts']} contracts; profit and loss {pnl['total']}; cash difference "
+        f"{summary['reconciliation']['cash_difference']}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
