@@ -13,6 +13,7 @@ from simulators.clock import NS_PER_S
 from simulators.faults import FaultPlan
 from simulators.log import RequestLog
 from simulators.polymarket import data, gamma, operations, private, public
+from simulators.polymarket.adminweb import AdminWeb
 from simulators.polymarket.catalogue import Listed, build, open_accounts
 from simulators.polymarket.chain import Chain
 from simulators.polymarket.hub import Hub
@@ -74,7 +75,7 @@ class PolymarketVenue:
         self.hub = Hub(self.world, self.faults, self.log, self._catch_up)
         self.shell = Shell(self.world, self.clock, self.faults, self.log, self.hub, self._catch_up)
         self.chain = Chain(self.world)
-        self.operator = Operator(self.world, self.hub, self._catch_up)
+        self.operator = Operator(self.world)
         self._runners: list[web.AppRunner] = []
         self._pinged_ns = self._noised_ns = self.world.now_ns
         self.ready: dict[str, Any] = {}
@@ -123,7 +124,7 @@ class PolymarketVenue:
 
     def admin_app(self) -> web.Application:
         """Return the operator's routes."""
-        return self.operator.app()
+        return AdminWeb(self.operator, self.hub, self.log, self._catch_up).app()
 
     def market_port(self) -> MarketBooks:
         """Return the books for the background market."""
@@ -140,6 +141,10 @@ class PolymarketVenue:
             self._noised_ns = now_ns
             noise(self.world)
         self.hub.deliver(self.world.drain())
+
+    def record(self, route: str, request: dict[str, Any]) -> None:
+        """Log what the background market does."""
+        self.log.append(now_ns=self.world.now_ns, kind="tick", route=route, request=request)
 
     def _catch_up(self) -> None:
         self.tick(self.clock.now_ns())
@@ -187,7 +192,9 @@ class MarketBooks:
         venue = self._venue
         venue.world.run(now_ns)
         market = self._by_key[key].market
-        operations.quote(venue.world, market, _scaled(market, bids), _scaled(market, asks))
+        below, above = _scaled(market, bids), _scaled(market, asks)
+        venue.record("quote", {"token": key, "bids": below, "asks": above})
+        operations.quote(venue.world, market, below, above)
         venue.hub.deliver(venue.world.drain())
 
     def take(self, key: str, side: str, price: Decimal, size: Decimal, now_ns: int) -> None:
@@ -195,6 +202,8 @@ class MarketBooks:
         venue = self._venue
         venue.world.run(now_ns)
         market = self._by_key[key].market
+        row = {"token": key, "buy": side == "bid", "price": units(price), "size": units(size)}
+        venue.record("take", row)
         operations.take(venue.world, market, side == "bid", units(price), units(size))
         venue.hub.deliver(venue.world.drain())
 

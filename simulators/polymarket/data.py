@@ -11,7 +11,6 @@ from simulators.polymarket.ledger import (
     ADAPTERS,
     CONDITIONAL_TOKENS,
     MAX_ALLOWANCE,
-    PERPS_DEPOSIT,
     POSITION_MANAGER,
     PUSD,
     SPENDERS,
@@ -399,7 +398,7 @@ def approvals(call: Call) -> Json:
     given = wallet.allowances if wallet is not None else {}
     operators = wallet.operators if wallet is not None else set()
     rows: list[dict[str, Any]] = []
-    for spender in (*SPENDERS, *ADAPTERS, PERPS_DEPOSIT):
+    for spender in (*SPENDERS, *ADAPTERS):
         amount = given.get(spender.lower(), 0)
         shown = "max" if amount >= MAX_ALLOWANCE else str(amount)
         rows.append(

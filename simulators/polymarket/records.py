@@ -200,6 +200,27 @@ def placed(order: Order, trades: list[Trade]) -> dict[str, Any]:
     }
 
 
+def order_notice(order: Order, trade: Trade | None = None) -> dict[str, Any]:
+    """Return the payload of a notification about an order: cancelled, filled or fill failed."""
+    return {
+        "asset_id": order.token,
+        "market": order.market.condition_id,
+        "order_id": order.id,
+        "side": order.side,
+        "type": order.order_type,
+        "price": text(order.price),
+        "original_size": text(order.size),
+        "matched_size": text(order.matched),
+        "remaining_size": text(max(0, order.left)),
+        "outcome": order.market.outcomes[order.outcome],
+        "outcome_index": order.outcome,
+        "transaction_hash": trade.tx_hash if trade is not None else "",
+        "trade_id": trade.id if trade is not None else "",
+        "question": order.market.question,
+        "market_slug": order.market.slug,
+    }
+
+
 def truth_order(order: Order) -> dict[str, Any]:
     """Return everything the venue knows about an order, for the admin interface."""
     return {

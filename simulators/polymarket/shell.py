@@ -106,7 +106,7 @@ class Shell:
             world=self.world,
             limits=self.limits,
             path=dict(request.match_info),
-            query={key: request.query.getall(key) for key in request.query},
+            query=_query(request),
             body=None,
             wall_ns=self.wall_ns(),
         )
@@ -115,12 +115,9 @@ class Shell:
             self._authenticate(call, request, route, body)
             call.body = _decode(body)
             call.hidden = self._unseen(route)
-            value = route.handle(call)
         except Refusal as refusal:
-            return _refusal(refusal)
-        if isinstance(value, Answer):
-            return Reply(value.status, value.body, call.headers, value.kind)
-        return Reply(200, value, call.headers)
+            return refusal_reply(refusal)
+        return answer(call, route)
 
     def wall_ns(self) -> int:
         """Return the time that signatures are checked by."""
@@ -178,15 +175,17 @@ class Shell:
         faults: tuple[Fault, ...],
     ) -> None:
         key = self.world.keys.get(account)
+        nonce = request.headers.get("POLY_NONCE", "")
         self.log.append(
             now_ns=self.world.now_ns,
             kind="rest",
             route=name,
-            subject=key.address if key is not None else "",
+            subject=key.address if key is not None else request.headers.get("POLY_ADDRESS", ""),
             request={
-                "path": request.path,
-                "query": [[k, v] for k, v in request.query.items()],
+                "path": dict(request.match_info),
+                "query": _query(request),
                 "body": _loads(body),
+                "nonce": nonce,
             },
             status=reply.status if reply is not None else 0,
             reply=reply.body if reply is not None else None,
@@ -253,6 +252,21 @@ class Shell:
         self.hub.deliver(self.world.drain())
 
 
+def answer(call: Call, route: Route) -> Reply:
+    """Run a route's handler and turn what it gives or refuses into a reply."""
+    try:
+        value = route.handle(call)
+    except Refusal as refusal:
+        return refusal_reply(refusal)
+    if isinstance(value, Answer):
+        return Reply(value.status, value.body, call.headers, value.kind)
+    return Reply(200, value, call.headers)
+
+
+def _query(request: web.Request) -> dict[str, list[str]]:
+    return {key: request.query.getall(key) for key in request.query}
+
+
 def _decode(body: str) -> Json:
     try:
         return json.loads(body) if body else None
@@ -267,7 +281,7 @@ def _loads(body: str) -> Json:
         return body[:2000]
 
 
-def _refusal(refusal: Refusal) -> Reply:
+def refusal_reply(refusal: Refusal) -> Reply:
     """Turn a refusal into a reply; the venue rewrites the status by the words of the text."""
     extra = dict(refusal.extra)
     headers = dict(extra.pop("headers", {}))

@@ -74,6 +74,8 @@ class World:
         Settings that differ from the defaults.
     chain_id
         137, or 80002 for the test chain.
+    trusting
+        Take orders without their signature: the log that a replay reads has none.
     """
 
     def __init__(
@@ -82,7 +84,10 @@ class World:
         now_ns: int,
         switches: dict[str, Any] | None = None,
         chain_id: int = 137,
+        *,
+        trusting: bool = False,
     ) -> None:
+        self.trusting = trusting
         self.seed = seed
         self.now_ns = now_ns
         self.chain_id = chain_id
