@@ -114,6 +114,7 @@ class RunBuilder:
         self.pos: dict[str, dict] = {}
         self.boxes: list[Box] = []
         self.peak = D(0)
+        self.open_worst = D(0)
         self.wf: dict[str, D] = defaultdict(D)
         for v in self.capital:
             self._equity(v, "start")
@@ -210,7 +211,7 @@ class RunBuilder:
         box.row["_fees"] = box.row.get("_fees", D(0)) + fee
         if purpose == "box" and side == "BUY":
             seen = d.legs[side_index].best_ask
-            box.row["cost"] += px * qty + fee
+            box.row["cost"] += px * qty
             box.row["fees"] += fee
             box.row["slippage"] += (px - seen) * qty
         self._equity(venue, "fill")
@@ -222,6 +223,7 @@ class RunBuilder:
                 o["filled_quantity"] += qty
                 o["quantity"] = max(o["quantity"], o["filled_quantity"])
                 o["last_ns"] = self.ts
+                o["price"] = (max if common["side"] == "BUY" else min)(o["price"], px)
                 return
         self.rows["orders"].append({
             "ts_ns": self.ts, **common, "price": px, "quantity": qty, "time_in_force": "IOC",
@@ -259,7 +261,7 @@ class RunBuilder:
         d = box.row["_d"]
         box.hedged = n
         box.row["contracts"] = n
-        box.row["locked"] = n - box.row["cost"]
+        box.row["locked"] = n - box.row["cost"] - box.row["fees"]
         box.row["status"] = "open"
         self.wf["not_filled"] -= (d.size - n) * d.gross_edge
         self.wf["slippage"] -= box.row["slippage"]
@@ -324,7 +326,8 @@ class RunBuilder:
                     value = 2 - value
                 box.row.update(status="settled", end_ns=self.ts, settlement_pnl=n * (value - 1))
             else:
-                box.row["settlement_pnl"] = -n
+                box.row["settlement_pnl"] = n / 2 - n  # a void pays a box one half at least
+                self.open_worst += n / 2
             self.wf["settlement"] += box.row["settlement_pnl"]
         r = box.row
         r["pnl"] = (

@@ -121,7 +121,7 @@ def _summary(b: RunBuilder) -> dict:
     taken = sum(d.outcome == "taken" for d, _ in b.decisions)
     wf = [{"step": s, "amount": t(b.wf[s])} for s in STEPS]
     total = sum((b.wf[s] for s in STEPS), D(0))
-    change = sum(b.cash.values(), D(0)) - sum(b.capital.values(), D(0))
+    change = sum(b.cash.values(), D(0)) + b.open_worst - sum(b.capital.values(), D(0))
     assert total == change, (total, change)
     open_boxes = [r for r in boxes if r["status"] == "open"]
     digest = DecisionDigest()
@@ -156,7 +156,7 @@ def _summary(b: RunBuilder) -> dict:
                 v: t(sum((c for i, c in b.cost.items() if i.endswith(f".{v}")), D(0)))
                 for v in b.capital
             },
-            "open_worst": "0", "peak_used": t(b.peak),
+            "open_worst": t(b.open_worst), "peak_used": t(b.peak),
         },
         "pnl": {
             "total": t(total), "locked": t(_sum(boxes, "locked")),
@@ -171,14 +171,15 @@ def _summary(b: RunBuilder) -> dict:
             "contracts": t(_sum(boxes, "contracts")),
             "settled": sum(r["status"] == "settled" for r in boxes),
             "closed": sum(r["status"] == "closed" for r in boxes), "open": len(open_boxes),
-            "cost": t(_sum(boxes, "cost")),
+            "cost": t(_sum(boxes, "cost") + _sum(boxes, "fees")),
             "return_on_capital": t((total / bought).quantize(D("0.000001"))) if bought else None,
             "annualised": (
                 None
                 if open_boxes or not bought
                 else t((total / bought * 26).quantize(D("0.0001")))
             ),
-            "worst_state_loss": t(_sum(open_boxes, "cost")),
+            "worst_state_loss": t(-_sum(open_boxes, "pnl")),
+            "divergence_loss": t(_sum(open_boxes, "cost") + _sum(open_boxes, "fees")),
         },
         "orders": {
             "sent": len(b.rows["orders"]), "filled": len(b.rows["orders"]), "partly_filled": 0,
