@@ -113,6 +113,36 @@ class FeeSettings(_Settings, frozen=True):
             raise ValueError(f"polymarket_rate: found {rate}, allowed 0 to 1")
 
 
+class ExecutionSettings(_Settings, frozen=True):
+    """Times and counts of the two-leg machine (``strategies.config``), the same in all modes.
+
+    Attributes
+    ----------
+    observe_ms_min
+        How long a pair must have been observed before it trades, milliseconds.
+    order_ms_max
+        How long an order may take before the venue is asked for it, milliseconds.
+    hedge_wait_ms
+        Pause before an exposed leg that could not be traded is decided again, milliseconds.
+    hold_wait_ms
+        Pause before a single leg that is worth holding is decided again, milliseconds.
+    retry_ms
+        Pause of a pair after a box that ended without contracts, milliseconds.
+    complete_attempts_max
+        Orders that may try to complete a box after its second leg missed.
+    depth_levels
+        Levels per side that the exact path reads.
+    """
+
+    observe_ms_min: Annotated[int, msgspec.Meta(ge=0)] = 0
+    order_ms_max: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    hedge_wait_ms: Annotated[int, msgspec.Meta(ge=1)] = 5_000
+    hold_wait_ms: Annotated[int, msgspec.Meta(ge=1)] = 600_000
+    retry_ms: Annotated[int, msgspec.Meta(ge=0)] = 5_000
+    complete_attempts_max: Annotated[int, msgspec.Meta(ge=0)] = 1
+    depth_levels: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
+
+
 class ReplaySettings(_Settings, frozen=True):
     """How the data is run through.
 
@@ -154,6 +184,7 @@ class BacktestConfig(_Settings, frozen=True):
     fees: FeeSettings = FeeSettings()
     replay: ReplaySettings = ReplaySettings()
     strategy: Policy = Policy()
+    execution: ExecutionSettings = ExecutionSettings()
 
     def __post_init__(self) -> None:
         if self.fills.model != "hazard":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 from nautilus_trader.config import ImportableStrategyConfig
@@ -15,10 +14,7 @@ from backtests.node import MarketPlan, ReplayPlan, VenuePlan
 from configs.backtest import BacktestConfig, FeeSettings
 from core.fees import FeeTerms, KalshiFees, PolymarketFees
 from core.fees.kalshi import datetime_ns
-from core.pairs import Pair, PairMarket, blind
-
-if TYPE_CHECKING:
-    from core.policy import Policy
+from core.pairs import Pair, PairMarket, blind, encode_pairs
 
 #: A settlement without a time counts as made an hour after the last observation.
 _UNDATED_NS = 3_600_000_000_000
@@ -94,7 +90,7 @@ def make_plan(dataset: Dataset, pairs: Sequence[Pair], config: BacktestConfig) -
             for name, currency in sorted(venues.items())
         ),
         markets=_markets(dataset, pairs),
-        strategies=(strategy_config(pairs, config.strategy),),
+        strategies=(strategy_config(pairs, config),),
         hazard=hazard,
         hazard_seed=config.fills.seed,
         chunk_rows=config.replay.chunk_rows,
@@ -102,16 +98,19 @@ def make_plan(dataset: Dataset, pairs: Sequence[Pair], config: BacktestConfig) -
     )
 
 
-def strategy_config(pairs: Sequence[Pair], policy: Policy) -> ImportableStrategyConfig:
+def strategy_config(pairs: Sequence[Pair], config: BacktestConfig) -> ImportableStrategyConfig:
     """Return the strategy with its pairs, blind to how they settled."""
+    settings: dict[str, object] = {
+        "order_id_tag": "001",
+        "pairs_json": encode_pairs(blind(pairs)).decode(),
+        "policy": config.strategy,
+        "accept_recorded_pairs": config.data.accept_recorded,
+    }
+    settings |= msgspec.structs.asdict(config.execution)
     return ImportableStrategyConfig(
         strategy_path="strategies.cross_venue_arb:CrossVenueArb",
         config_path="strategies.cross_venue_arb:CrossVenueArbConfig",
-        config={
-            "order_id_tag": "001",
-            "pairs": msgspec.to_builtins(blind(pairs)),
-            "policy": msgspec.to_builtins(policy),
-        },
+        config=msgspec.to_builtins(settings),
     )
 
 

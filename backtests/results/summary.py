@@ -48,7 +48,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     pair_ids: list[str]
     decisions: dict[str, Any]
     evaluated: dict[tuple[str, str, str], int]
-    hazard: dict[str, Any] | None
+    hazard: dict[str, Any]
 
 
 def make_summary(facts: Facts) -> dict[str, Any]:

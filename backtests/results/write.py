@@ -235,10 +235,10 @@ def _accounts(replay: Replay) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     return cash, held
 
 
-def _hazard(replay: Replay) -> dict[str, Any] | None:
+def _hazard(replay: Replay) -> dict[str, Any]:
     hazard = replay.hazard
     if hazard is None:
-        return None
+        return {}
     legs = {"first": 1, "second": 2}
     return {
         name: {"attempts": hazard.attempts[leg], "filled": hazard.filled[leg]}
