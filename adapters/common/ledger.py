@@ -125,8 +125,8 @@ class TrackedOrder:
 
     Attributes
     ----------
-    quantity, filled : Decimal
-        Contracts ordered in total, and booked so far.
+    quantity, filled, seen : Decimal
+        Contracts ordered in total, booked so far, and known to have filled.
     doubt : bool
         True while a command's outcome is unknown and the venue must be asked.
     """
@@ -135,10 +135,16 @@ class TrackedOrder:
     quantity: Decimal
     venue_id: str = ""
     filled: Decimal = Decimal(0)
+    seen: Decimal = Decimal(0)
     phase: Phase = Phase.SENT
     doubt: bool = False
     trades: set[str] = field(default_factory=set)
     closing: tuple[Phase, Decimal] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every fill we have heard of is booked."""
+        return self.filled >= self.seen
 
     @property
     def is_closed(self) -> bool:
@@ -266,7 +272,7 @@ class OrderLedger:
     def given_up(self, client_id: str) -> None:
         """Note that the framework rejected the order by itself: no evidence, only impatience."""
         order = self._orders.get(client_id)
-        if order is not None and order.phase is Phase.SENT:
+        if order is not None and not order.is_closed:
             order.phase = Phase.REJECTED
             order.doubt = True
 
@@ -290,6 +296,7 @@ class OrderLedger:
         order.doubt = False
         if order.is_closed or filled < order.filled:
             return []
+        order.seen = max(order.seen, filled)
         if filled > order.filled:
             order.closing = (phase, filled)
             return [NeedFills(client_id, order.venue_id, filled - order.filled)]
@@ -299,6 +306,7 @@ class OrderLedger:
     def observed(self, client_id: str, filled: Decimal) -> list[Effect]:
         """Take evidence that a working order has ``filled`` contracts done in all (law 5)."""
         order = self._required(client_id)
+        order.seen = max(order.seen, filled)
         if filled <= order.filled:
             return []
         return [NeedFills(client_id, order.venue_id, filled - order.filled)]

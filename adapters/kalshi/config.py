@@ -86,9 +86,6 @@ class KalshiExecClientConfig(LiveExecClientConfig, frozen=True):
         has passed its submission by this much, in seconds.
     lookback_hours : float
         How far back fills and closed orders are read at start-up, in hours.
-    ledger_path : str, optional
-        Append-only JSON lines of every order event this client emits, written before the event
-        is handed on.
     """
 
     environment: str = "demo"
@@ -107,7 +104,6 @@ class KalshiExecClientConfig(LiveExecClientConfig, frozen=True):
     resolve_interval_s: float = 1.0
     absence_grace_s: float = 2.0
     lookback_hours: float = 24.0
-    ledger_path: str | None = None
 
 
 def environment(

@@ -93,6 +93,11 @@ def quantity(size_u: int) -> Quantity:
     return Quantity.from_str(f"{from_units(size_u):.{SIZE_PRECISION}f}")
 
 
+def float_decimal(value: float) -> Decimal:
+    """Return a statistic that Nautilus keeps as a float, in its shortest decimal writing."""
+    return Decimal(repr(value))
+
+
 def price_u(value: Price) -> int:
     """Return a Nautilus price in units."""
     return int(value.as_decimal().scaleb(6))
