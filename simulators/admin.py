@@ -16,6 +16,7 @@ from aiohttp import web
 from simulators.clock import NS_PER_MS, NS_PER_S, Clock
 from simulators.market import BackgroundMarket, Playback
 from simulators.venue import SimulatedVenue
+from simulators.wire import Json
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -61,6 +62,11 @@ class Admin:
         name = request.query.get("venue", "")
         return [self._venue(name)] if name else list(self._venues.values())
 
+    def _note(self, venue: SimulatedVenue, route: str, request: Json) -> None:
+        """Log a change of plan, so that a replay changes the same thing at the same point."""
+        now_ns = self._clock.now_ns()
+        venue.log.append(now_ns=now_ns, kind="plan", route=route, request=request)
+
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response({"venues": sorted(self._venues), "now_ns": self._clock.now_ns()})
 
@@ -74,6 +80,7 @@ class Admin:
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise ValueError(f"rules is {rules!r}, expected a list of objects")
         added = venue.faults.extend(rules)
+        self._note(venue, "add", rules)
         return web.json_response({"rules": [rule.to_json() for rule in added]})
 
     async def _drop_faults(self, request: web.Request) -> web.Response:
@@ -83,6 +90,7 @@ class Admin:
                 venue.faults.remove(rule_id)
             else:
                 venue.faults.clear()
+            self._note(venue, "remove" if rule_id else "clear", rule_id)
         return web.json_response({v.name: v.faults.rules() for v in self._named(request)})
 
     async def _switches(self, request: web.Request) -> web.Response:
@@ -94,6 +102,7 @@ class Admin:
             if not isinstance(values, dict):
                 raise ValueError(f"{name} is {values!r}, expected an object of switches")
             self._venue(name).switches.update(values)
+            self._note(self._venue(name), "switches", values)
         return web.json_response({v.name: v.switches.values() for v in self._venues.values()})
 
     async def _log(self, request: web.Request) -> web.Response:

@@ -48,7 +48,8 @@ class LogEntry:
     now_ns
         The exchange's time at which the input was applied.
     kind
-        ``rest``, ``ws_open``, ``ws_in``, ``ws_out``, ``ws_close``, ``tick`` or ``admin``.
+        ``rest``, ``ws_open``, ``ws_in``, ``ws_out``, ``ws_close``, ``tick`` (background market),
+        ``admin`` (an operator's action) or ``plan`` (faults and switches changed).
     route
         ``"POST /portfolio/events/orders"``, a WebSocket channel or an admin action.
     subject
@@ -113,6 +114,11 @@ class RequestLog:
         self._entries.append(entry)
         self._write(asdict(entry))
         return entry
+
+    @property
+    def last(self) -> LogEntry | None:
+        """Return the newest entry."""
+        return self._entries[-1] if self._entries else None
 
     def entries(self, after: int = 0, kind: str = "", limit: int = 1000) -> list[LogEntry]:
         """Return up to ``limit`` kept entries with an ordinal above ``after``, oldest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import copy
+from decimal import Decimal
 
 from simulators.kalshi.errors import flat, insufficient_balance, market_not_found, nested
 from simulators.kalshi.events import OrderChanged, VenueEvent
@@ -14,6 +15,7 @@ from simulators.kalshi.model import Account, Market, Order
 from simulators.kalshi.state import State
 from simulators.kalshi.tickets import CreateTicket
 from simulators.kalshi.units import DOLLAR_PX, NS_PER_S, parse_count, parse_price
+from simulators.seeds import draw
 
 RESTING_MAX = 200_000
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_:-]{1,64}\Z", re.ASCII)
@@ -220,9 +222,23 @@ def _check_fok(state: State, market: Market, ticket: CreateTicket, px: int, qty:
     choice = str(state.switches["fok_failure"])
     if ticket.tif != "fill_or_kill" or choice == "canceled_201":
         return
-    if state.books[market.ticker].available(ticket.side, px) < qty:
+    short = state.books[market.ticker].available(ticket.side, px) < qty
+    if short or missed(state, ticket.client_order_id, ticket.ticker, ticket.side, px, qty):
         code = str(state.switches["fok_code"])
         raise nested(409 if choice == "error_409" else 400, code)
+
+
+def missed(state: State, client_order_id: str, ticker: str, side: str, px: int, qty: int) -> bool:
+    """Return whether the quote was stale and an immediate order finds nothing (hazards only).
+
+    The chance is drawn by the order's own id, so it does not depend on other traffic.
+    """
+    table = state.hazards.second_leg_fill
+    if not table:
+        return False
+    ratio = Decimal(state.books[ticker].available(side, px)) / qty
+    percent = state.hazards.chance_percent(table, ratio)
+    return draw(state.seed, "hazard", client_order_id, ticker, side, px, qty) % 100 >= percent
 
 
 def _reducible(state: State, account: Account, ticket: CreateTicket) -> int:
@@ -294,6 +310,12 @@ def _match(state: State, order: Order, wanted: int) -> None:
         end(state, order, "PostOnlyCrossCancel")
         return
     if order.tif == "fill_or_kill" and book.available(order.side, order.px) < order.remaining:
+        end(state, order, "")
+        return
+    immediate = order.tif == "immediate_or_cancel" and not state.accounts[order.user_id].house
+    if immediate and missed(
+        state, order.client_order_id, order.ticker, order.side, order.px, order.initial
+    ):
         end(state, order, "")
         return
     excess = order.remaining - wanted

@@ -71,6 +71,12 @@ class ReadModel:
         while self._queue and not self._held_reads and self._queue[0][0] <= now_ns:
             self._apply(self._queue.popleft()[2])
 
+    def reveal(self) -> None:
+        """Apply everything at once."""
+        self._held_reads = 0
+        while self._queue:
+            self._apply(self._queue.popleft()[2])
+
     def as_of_ns(self, now_ns: int) -> int:
         """Return the time up to which reads are complete."""
         return self._queue[0][1] - 1 if self._queue else now_ns

@@ -29,6 +29,7 @@ from simulators.kalshi.model import (
 from simulators.kalshi.readmodel import ReadModel
 from simulators.kalshi.switchboard import TABLE
 from simulators.kalshi.units import CENT, CENTICENT, NS_PER_MS
+from simulators.scenario import Hazards
 from simulators.seeds import between, uuid_of
 from simulators.switches import Switches
 
@@ -73,6 +74,7 @@ class State:
         self.exchange_paused: dict[int, int] = {}
         self.cancel_all_until: dict[str, int] = {}
         self.orders_cutoff = 0
+        self.hazards = Hazards()
         self.markets_cutoff = 0
         self.listeners: list[Callable[[VenueEvent], None]] = []
         self.timers: list[tuple[int, int, str, str]] = []

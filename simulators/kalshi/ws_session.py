@@ -58,18 +58,19 @@ _NEEDS = {"cfbenchmarks_value": 24, "cfbenchmarks_value_5hz": 24, "pyth_value": 
 
 @dataclass(slots=True)
 class Subscription:
-    """One sid. ``tickers`` empty means all markets, where the channel allows it."""
+    """One sid, on some markets or (where the channel allows it) on all of them."""
 
     sid: int
     channel: str
     tickers: dict[str, None] = field(default_factory=dict)
+    all_markets: bool = False
     use_yes_price: bool = False
     seq: int = 0
     dead: bool = False
 
     def wants(self, ticker: str) -> bool:
         """Return whether messages of a market go to this subscription."""
-        return not self.tickers or ticker in self.tickers
+        return self.all_markets or ticker in self.tickers
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,16 +262,16 @@ class WsSession:
         if again and choice == "merge":
             sub = again[0]
             fresh = [ticker for ticker in wanted if ticker not in sub.tickers]
-            if not wanted:
-                sub.tickers.clear()
-            elif sub.tickers:
-                sub.tickers.update(dict.fromkeys(fresh))
+            sub.all_markets = sub.all_markets or not wanted
+            sub.tickers.update(dict.fromkeys(fresh))
             return sub, fresh
         flag = params.get("use_yes_price", self.state.switches["use_yes_price_default"])
         seq = 0
         if self.state.switches["resubscribe_seq"] == "continue":
             seq = self._last_seq.get(channel, 0)
-        sub = Subscription(self._next_sid, channel, dict.fromkeys(wanted), bool(flag), seq)
+        sub = Subscription(
+            self._next_sid, channel, dict.fromkeys(wanted), not wanted, bool(flag), seq
+        )
         self._next_sid += 1
         self._subscriptions[sub.sid] = sub
         return sub, wanted
@@ -318,11 +319,6 @@ class WsSession:
                 sub.tickers.pop(ticker, None)
         reply = {"id": command_id, "sid": sub.sid} | self._numbered(sub) | {"type": "ok"}
         self._push("ok", reply | {"msg": {"market_tickers": list(sub.tickers)}})
-        if not sub.tickers:
-            # Without markets a book subscription is silent; it must not turn into "all".
-            sub.tickers[""] = None
-        elif "" in sub.tickers and len(sub.tickers) > 1:
-            del sub.tickers[""]
         if action == "add_markets" and sub.channel == "orderbook_delta":
             self._snapshots(sub, fresh)
 
@@ -350,7 +346,7 @@ class WsSession:
                 self._send(sub, "orderbook_snapshot", body, extra=extra, numbered=numbered)
 
     def _initial_tickers(self, sub: Subscription) -> None:
-        for ticker in sub.tickers or list(self.state.markets):
+        for ticker in list(self.state.markets) if sub.all_markets else sub.tickers:
             if ticker in self.state.markets:
                 market = self.state.markets[ticker]
                 body = ws_messages.ticker(self.state, market, self.state.now_ns)
