@@ -9,6 +9,8 @@ Nautilus 1.231 leaves three holes for binary markets, closed here per venue:
    has changed the book. A timer at the due time makes the venue look then.
 3. **The ledger's eyes.** While something is taken from a book, every update of that book is shown
    to the consumption ledger; untouched books are not watched.
+4. **What is shown.** A venue's next update would lack what we took; a recording does not know.
+   From the next update on, the book that strategies read shows a level less what is taken.
 """
 
 from __future__ import annotations
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 _DONE = (OrderCanceled, OrderDenied, OrderExpired, OrderRejected)
 _SNAPSHOT = int(RecordFlag.F_SNAPSHOT)
 _LAST = int(RecordFlag.F_LAST)
+
+#: After Nautilus's own update of the cached book (10), before strategies (0).
+_BEFORE_STRATEGIES = 5
 
 
 def deltas_topic(instrument_id: InstrumentId) -> str:
@@ -149,7 +154,9 @@ class VenueModule(SimulationModule):
     def _watch(self, book: InstrumentId) -> None:
         if book not in self._watched:
             self._watched.add(book)
-            self.msgbus.subscribe(topic=deltas_topic(book), handler=self._on_deltas, priority=100)
+            self.msgbus.subscribe(
+                topic=deltas_topic(book), handler=self._on_deltas, priority=_BEFORE_STRATEGIES
+            )
 
     def _on_deltas(self, deltas: OrderBookDeltas) -> None:
         book = deltas.instrument_id
@@ -167,11 +174,29 @@ class VenueModule(SimulationModule):
         if not touched:
             return False
         book = self.exchange.get_book(view.book)
+        seen = self.cache.order_book(view.book)
         for pool_side, pool_price in touched:
             side, price_raw = view.pool_level(pool_side, pool_price)
             displayed = _displayed(book, side, price_raw)
             self._ledger.observe(view.pool, pool_side, pool_price, displayed)
+            left = self._ledger.available(view.pool, pool_side, pool_price, displayed)
+            if seen is not None and left < displayed:
+                self._show_less(seen, side, price_raw, left)
         return bool(self._ledger.levels(view.pool, view.book.value))
+
+    def _show_less(self, seen: OrderBook, side: BookSide, price_raw: int, left: int) -> None:
+        """Show strategies what is left of a level (rule 4)."""
+        instrument = self.exchange.instruments[seen.instrument_id]
+        order = BookOrder(
+            OrderSide.SELL if side is BookSide.ASK else OrderSide.BUY,
+            Price.from_raw(price_raw, instrument.price_precision),
+            Quantity.from_raw(left, instrument.size_precision),
+            0,
+        )
+        if left:
+            seen.update(order, seen.ts_last)
+        else:
+            seen.delete(order, seen.ts_last)
 
     def _mirror(self, view: View, instrument_id: InstrumentId) -> None:
         """Make the NO book of this moment from the YES book (rule 1)."""
