@@ -67,6 +67,8 @@ class Journal:
         See rule 2 above.
     pending_max : int
         Rows that may wait for a commit before one is made unasked.
+    whole : bool
+        One transaction for everything, the run included, committed by ``close`` (imports).
 
     Raises
     ------
@@ -85,11 +87,13 @@ class Journal:
         *,
         synchronous: Synchronous = "NORMAL",
         pending_max: int = 1_000,
+        whole: bool = False,
     ) -> None:
         self.path = path
         self.run = run
         self._pending = 0
         self._pending_max = pending_max
+        self._whole = whole
         if not path.parent.is_dir():
             raise JournalSchemaError(f"{path}: the folder {path.parent} does not exist")
         self._lock = WriterLock(path, f"run {run.run_id}")
@@ -105,7 +109,8 @@ class Journal:
             raise
         try:
             self._execute(rows.RUN, rows.run_values(run))
-            self.commit()
+            if not whole:
+                self.commit()
         except BaseException:
             self.abandon()
             raise
@@ -309,7 +314,7 @@ class Journal:
         return row or 0
 
     def _bound(self) -> None:
-        if self._pending >= self._pending_max:
+        if self._pending >= self._pending_max and not self._whole:
             self.commit()
 
     def _execute(self, sql: str, values: Iterable[rows.SqlValue] = ()) -> sqlite3.Cursor:
