@@ -1,4 +1,7 @@
-"""How the background market reaches the books (`KalshiApp` adds the time): two accounts without limits or history."""
+"""How the background market reaches the books: two accounts without limits or history.
+
+`KalshiApp` adds the time and the log.
+"""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Operator:
         market = self._market(body)
         bids, asks = _ladder(body, "bids"), _ladder(body, "asks")
         port = KalshiMarketPort(self._state)
-        port.quote(market.ticker, bids, asks, self._state.now_ns)
+        port.quote(market.ticker, bids, asks)
         return {"ticker": market.ticker}
 
     def order(self, body: Args) -> Json:
