@@ -112,9 +112,7 @@ class CrossVenueArb(Strategy):
         self._load_fees()
         for pair_handle in self.pairs:
             for market in pair_handle.markets:
-                self._handles[market.instrument_id] = market
-                self.subscribe_order_book_deltas(market.instrument_id, BookType.L2_MBP)
-                self.subscribe_instrument_close(market.instrument_id)
+                self._watch(market)
         self.subscribe_data(FEED_HEALTH)
         if self.config.counters_every_ms:
             self.clock.set_timer_ns(
@@ -126,7 +124,10 @@ class CrossVenueArb(Strategy):
             )
 
     def on_stop(self) -> None:
-        """Publish the counters."""
+        """Let go of the books and publish the counters."""
+        for market in self._handles.values():
+            if not market.instrument_id.symbol.is_composite():
+                self.msgbus.unsubscribe(_topic(market.instrument_id), market.on_deltas)
         self._publish_counters()
 
     def _load_fees(self, _event: TimeEvent | None = None) -> None:
@@ -137,7 +138,6 @@ class CrossVenueArb(Strategy):
             for problem in pair.load_fees(now_ns, self._bounds):
                 self.log.warning(problem)
             for market in pair.markets:
-                market.quiet = False
                 change_ns = market.market.fees.next_change_ns(now_ns)
                 if change_ns is not None:
                     changes.append(change_ns)
@@ -147,49 +147,31 @@ class CrossVenueArb(Strategy):
     # -- market data --------------------------------------------------------------------------
 
     def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
-        """Gate one book update; only a possible edge goes further."""
-        handle = self._handles[deltas.instrument_id]
-        handle.updates += 1
-        handle.seen_ns = deltas.ts_init
-        try:
-            bid = float(handle.best_bid())
-            ask = float(handle.best_ask())
-        except TypeError:
-            self._reprice(handle)  # an empty side, or the first update
-            return
-        if bid == handle.bid and ask == handle.ask and handle.quiet:
-            return
-        handle.bid = bid
-        handle.ask = ask
-        bounds = handle.bounds
-        if ask in bounds.yes and bid in bounds.no:
-            if handle.inverse:
-                handle.buy_yes = bounds.no[bid]
-                handle.buy_no = bounds.yes[ask]
-            else:
-                handle.buy_yes = bounds.yes[ask]
-                handle.buy_no = bounds.no[bid]
-            pair = handle.pair
-            if (
-                pair.a.buy_yes + pair.b.buy_no >= SCALE
-                and pair.a.buy_no + pair.b.buy_yes >= SCALE
-                and not pair.hedged
-            ):
-                pair.a.quiet = pair.b.quiet = True
-                return
-        self._reprice(handle)
+        """Gate one book update (the bus calls the market's own gate directly, see `_watch`)."""
+        handle = self._handles.get(deltas.instrument_id)
+        if handle is not None:
+            handle.on_deltas(deltas)
 
-    def _reprice(self, handle: MarketHandle) -> None:
+    def _watch(self, market: MarketHandle) -> None:
+        """Subscribe to a market's YES book, and put its gate in place of the general handler."""
+        self._handles[market.instrument_id] = market
+        market.look = self._look_closer
+        self.subscribe_order_book_deltas(market.instrument_id, BookType.L2_MBP)
+        self.subscribe_instrument_close(market.instrument_id)
+        if not market.instrument_id.symbol.is_composite():
+            # symbols with a dot share one topic by their root: there the general handler sorts
+            topic = _topic(market.instrument_id)
+            self.msgbus.unsubscribe(topic, self.handle_order_book_deltas)
+            self.msgbus.subscribe(topic, market.on_deltas)
+
+    def _look_closer(self, handle: MarketHandle) -> None:
         """Do what the gate's short way could not: first prices, empty sides, hits, closes."""
         if handle.book is None:
             book = self.cache.order_book(handle.instrument_id)
             if book is None:
                 return
             handle.attach(book)
-        bid, ask = handle.best_bid(), handle.best_ask()
-        handle.bid = -1.0 if bid is None else float(bid)  # type: ignore[arg-type]  # Price
-        handle.ask = -1.0 if ask is None else float(ask)  # type: ignore[arg-type]  # Price
-        handle.reprice(bid, ask)
+        handle.reprice()
         pair = handle.pair
         hits = [
             direction
@@ -211,9 +193,7 @@ class CrossVenueArb(Strategy):
         handle = self._handles.get(update.instrument_id)
         if handle is None or handle.closed:
             return
-        handle.closed = True
-        handle.buy_yes = handle.buy_no = SCALE
-        handle.outcomes.settle()
+        handle.shut()
         pair = handle.pair
         if pair.a.closed and pair.b.closed:
             self.desk.settle(pair)
@@ -417,3 +397,8 @@ class CrossVenueArb(Strategy):
     def _publish_counters(self) -> None:
         message = CountersMessage(self.id.value, self.counters(), self.clock.timestamp_ns())
         self.publish_data(CountersMessage.data_type(), message)
+
+
+def _topic(instrument_id: InstrumentId) -> str:
+    """Return the bus topic of an instrument's book deltas."""
+    return f"data.book.deltas.{instrument_id.venue.value}.{instrument_id.symbol.topic()}"

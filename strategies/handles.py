@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.objects import FIXED_PRECISION
@@ -21,6 +21,7 @@ from core.policy import Policy
 
 if TYPE_CHECKING:
     from nautilus_trader.model.book import OrderBook
+    from nautilus_trader.model.data import OrderBookDeltas
 
 RAW_ONE = 10**FIXED_PRECISION
 RAW_PER_UNIT = RAW_ONE // SCALE
@@ -44,33 +45,42 @@ class CostBounds:
 
 
 class MarketHandle:
-    """One market of a pair: its cached book and everything known about it.
+    """One market of a pair: its cached book, and the gate that every update of it passes.
 
-    ``bid``, ``ask`` are the best prices of the market's own YES as last seen, used as identities;
-    ``buy_yes``, ``buy_no`` bound the cost of the pair's YES and NO on this venue.
+    Prices ``bid`` and ``ask`` are the best of the market's own YES as last seen, kept as
+    identities. ``ask_cost`` and ``bid_cost`` bound the cost of buying its YES at the ask and its
+    NO at the bid; ``vs_ask`` and ``vs_bid`` are the other market's bounds for the outcomes that
+    make a box with these two.
     """
 
     __slots__ = (
         "ask",
+        "ask_cost",
+        "ask_costs",
         "asks_taken",
         "best_ask",
         "best_bid",
         "bid",
+        "bid_cost",
+        "bid_costs",
         "bids_taken",
         "book",
         "bounds",
-        "buy_no",
-        "buy_yes",
         "closed",
         "instrument_id",
         "inverse",
+        "is_same_way",
+        "look",
         "market",
         "outcomes",
         "pair",
         "quiet",
         "schedule",
         "seen_ns",
+        "twin",
         "updates",
+        "vs_ask",
+        "vs_bid",
     )
 
     def __init__(self, market: PairMarket, pair: PairHandle) -> None:
@@ -79,13 +89,18 @@ class MarketHandle:
         self.instrument_id = InstrumentId.from_str(market.yes_id)
         self.inverse = market.inverse
         self.outcomes = OutcomeMarket(market.instrument(Outcome.YES), market.instrument(Outcome.NO))
+        self.twin: MarketHandle
+        self.is_same_way = True
+        self.look: Callable[[MarketHandle], None] = _no_look
         self.schedule: FeeSchedule | None = None
         self.bounds: CostBounds
+        self.ask_costs: dict[float, int] = {}
+        self.bid_costs: dict[float, int] = {}
         self.book: OrderBook | None = None
-        self.best_bid: Callable[[], object] = _nothing
-        self.best_ask: Callable[[], object] = _nothing
+        self.best_bid: Callable[[], Any] = _nothing
+        self.best_ask: Callable[[], Any] = _nothing
         self.bid = self.ask = -1.0
-        self.buy_yes = self.buy_no = NEVER
+        self.ask_cost = self.bid_cost = self.vs_ask = self.vs_bid = NEVER
         self.bids_taken = Consumption(asks=False)
         self.asks_taken = Consumption(asks=True)
         self.seen_ns = 0
@@ -93,25 +108,91 @@ class MarketHandle:
         self.quiet = False
         self.closed = False
 
+    def on_deltas(self, deltas: OrderBookDeltas) -> None:
+        """Gate one book update; only what may hold an edge is looked at.
+
+        Subscribed per market, because finding the market by ``deltas.instrument_id`` would cost
+        more than the gate itself.
+        """
+        self.updates += 1
+        self.seen_ns = deltas.ts_init
+        try:
+            bid = float(self.best_bid())
+            ask = float(self.best_ask())
+            if bid == self.bid and ask == self.ask:
+                if self.quiet:
+                    return
+            else:
+                self.bid = bid
+                self.ask = ask
+                self.ask_cost = ask_cost = self.ask_costs[ask]
+                self.bid_cost = bid_cost = self.bid_costs[bid]
+                twin = self.twin
+                if self.is_same_way:
+                    twin.vs_bid = ask_cost
+                    twin.vs_ask = bid_cost
+                else:
+                    twin.vs_ask = ask_cost
+                    twin.vs_bid = bid_cost
+                if (
+                    ask_cost + self.vs_ask >= SCALE
+                    and bid_cost + self.vs_bid >= SCALE
+                    and not self.pair.hedged
+                ):
+                    self.quiet = twin.quiet = True
+                    return
+        except (TypeError, KeyError):
+            pass  # an empty side, or a price seen for the first time: the long way knows
+        self.look(self)
+
     def attach(self, book: OrderBook) -> None:
         """Take the cached book; its object stays the same while the instrument is subscribed."""
         self.book = book
         self.best_bid = book.best_bid_price
         self.best_ask = book.best_ask_price
 
-    def reprice(self, bid: object, ask: object) -> None:
-        """Set both cost bounds from new best prices (None where a side is empty)."""
+    def reprice(self) -> None:
+        """Bring bounds up to the book's best prices, calculating what was never seen."""
+        bid, ask = self.best_bid(), self.best_ask()
         bounds = self.bounds
-        ask_cost = NEVER if ask is None else bounds.yes.get(float(ask), -1)  # type: ignore[arg-type]  # Price
-        bid_cost = NEVER if bid is None else bounds.no.get(float(bid), -1)  # type: ignore[arg-type]  # Price
-        if ask_cost < 0:
-            ask_cost = bounds.yes[float(ask)] = bounds.table[ask.raw]  # type: ignore[arg-type, attr-defined, union-attr]  # Price
-        if bid_cost < 0:
-            bid_cost = bounds.no[float(bid)] = bounds.table[RAW_ONE - bid.raw]  # type: ignore[arg-type, attr-defined, union-attr]  # Price
-        if self.inverse:
-            self.buy_yes, self.buy_no = bid_cost, ask_cost
+        self.bid = -1.0 if bid is None else float(bid)
+        self.ask = -1.0 if ask is None else float(ask)
+        if ask is None:
+            self.ask_cost = NEVER
+        elif self.ask not in bounds.yes:
+            bounds.yes[self.ask] = bounds.table[ask.raw]
+        if bid is None:
+            self.bid_cost = NEVER
+        elif self.bid not in bounds.no:
+            bounds.no[self.bid] = bounds.table[RAW_ONE - bid.raw]
+        self.ask_cost = NEVER if ask is None else bounds.yes[self.ask]
+        self.bid_cost = NEVER if bid is None else bounds.no[self.bid]
+        self.share()
+
+    def share(self) -> None:
+        """Tell the other market what this one's outcomes cost at least."""
+        twin = self.twin
+        if self.is_same_way:
+            twin.vs_bid, twin.vs_ask = self.ask_cost, self.bid_cost
         else:
-            self.buy_yes, self.buy_no = ask_cost, bid_cost
+            twin.vs_ask, twin.vs_bid = self.ask_cost, self.bid_cost
+
+    @property
+    def buy_yes(self) -> int:
+        """Least cost of the pair's YES on this venue, units."""
+        return self.bid_cost if self.inverse else self.ask_cost
+
+    @property
+    def buy_no(self) -> int:
+        """Least cost of the pair's NO on this venue, units."""
+        return self.ask_cost if self.inverse else self.bid_cost
+
+    def shut(self) -> None:
+        """The market is settled: nothing can be bought any more."""
+        self.closed = True
+        self.ask_cost = self.bid_cost = NEVER
+        self.share()
+        self.outcomes.settle()
 
     def read(self, depth: int) -> tuple[Book, Book]:
         """Return the pair's YES book as displayed and without what we took, to a depth."""
@@ -150,6 +231,8 @@ class PairHandle:
         self.setup = PairSetup(pair, policy)
         self.a = MarketHandle(pair.a, self)
         self.b = MarketHandle(pair.b, self)
+        self.a.twin, self.b.twin = self.b, self.a
+        self.a.is_same_way = self.b.is_same_way = self.a.inverse == self.b.inverse
         self.box_id: str | None = None
         self.hedged: list[str] = []
         self.quiet_until_ns = 0
@@ -176,13 +259,19 @@ class PairHandle:
             key = f"{handle.market.fees!r}/{self.setup.size_min_u}/{handle.schedule!r}"
             if key not in shared:
                 shared[key] = CostBounds(handle.schedule, self.setup.size_min_u)
-            handle.bounds = shared[key]
+            handle.bounds = bounds = shared[key]
+            handle.ask_costs, handle.bid_costs = bounds.yes, bounds.no
             handle.bid = handle.ask = -1.0
+            handle.quiet = False
         return problems
 
 
-def _nothing() -> object:
+def _nothing() -> None:
     return None
+
+
+def _no_look(handle: MarketHandle) -> None:
+    """Stand in until the strategy runs."""
 
 
 def _ladder(levels: list) -> Ladder:  # type: ignore[type-arg]  # Nautilus BookLevel has no stubs
