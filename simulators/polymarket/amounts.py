@@ -25,7 +25,8 @@ def order_terms(
 ) -> Terms:
     """Return the terms of an order.
 
-    A resting order's amounts must equal price × size exactly. A FAK or FOK order's ratio is read
+    A resting order's amounts must equal price × size exactly; a ratio within a tenth of a tick is
+    read as that tick with a wrong amount, anything else as a price off the tick. A FAK or FOK order's ratio is read
     on the 0.0001 grid, because its amounts are capped at 2 and 4 decimals and cannot be exact.
 
     Raises
@@ -38,7 +39,11 @@ def order_terms(
     shares, dollars = (taker_amount, maker_amount) if side == BUY else (maker_amount, taker_amount)
     nearest = _round_div(dollars * ONE, shares * _GRID) * _GRID
     price = nearest
-    if order_type not in RESTING_TYPES and nearest % tick:
+    if order_type in RESTING_TYPES:
+        on_tick = _round_div(dollars * ONE, shares * tick) * tick
+        if 10 * abs(dollars * ONE - on_tick * shares) < tick * shares:
+            price = on_tick
+    elif nearest % tick:
         down, up = dollars * ONE // (shares * _GRID) * _GRID, -(-dollars * ONE // shares)
         price = down if side == BUY else -(-up // _GRID) * _GRID
     if price % tick or not tick <= price <= ONE - tick:

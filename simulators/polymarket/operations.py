@@ -96,15 +96,17 @@ def quote(world: World, market: Market, bids: Levels, asks: Levels) -> None:
     """
     if market.closed or not market.accepting:
         return
-    for yes_bid, levels in ((True, dict(bids)), (False, dict(asks))):
+    wanted = {True: dict(bids), False: dict(asks)}
+    for yes_bid, levels in wanted.items():
         side = market.book.bids if yes_bid else market.book.asks
         for price in list(side.prices):
             mine = [o for o in side.queues[price].values() if o.wallet.house]
-            if sum(o.left for o in mine) == levels.get(price, 0):
-                levels.pop(price, None)
+            if mine and sum(o.left for o in mine) == levels.get(price):
+                del levels[price]
                 continue
             for order in mine:
                 end(world, order, OrderStatus.CANCELED)
+    for yes_bid, levels in wanted.items():
         for price, size in levels.items():
             if size:
                 _quote_level(world, market, yes_bid, price, size)

@@ -163,6 +163,11 @@ def _after_match(world: World, order: Order, events: str, *, taking: bool) -> No
         return
     if order.matched:
         tell(world, order, "UPDATE")
+    if rules.is_marketable(order):
+        # Only own orders are left in the way (self_trade = skip): resting would cross the book.
+        order.status = OrderStatus.CANCELED
+        tell(world, order, "CANCELLATION")
+        return
     _rest(world, order)
 
 
