@@ -216,6 +216,12 @@ class Revert(NamedTuple):
     fill: Fill
 
 
+class Void(NamedTuple):
+    """An execution failed before it was ever booked: nothing to undo."""
+
+    fill: Fill
+
+
 class Contradiction(NamedTuple):
     """Two endings for one fill: the venue's balances decide, a human must look."""
 
@@ -224,7 +230,7 @@ class Contradiction(NamedTuple):
     now: TradeStatus
 
 
-Action = Book | Finalise | Revert | Contradiction
+Action = Book | Finalise | Revert | Void | Contradiction
 
 _ENDINGS: Final = frozenset({TradeStatus.CONFIRMED, TradeStatus.FAILED})
 
@@ -276,7 +282,7 @@ class ProvisionalFills:
         if entry is None:
             if status is TradeStatus.FAILED:  # rule 6: never booked, never will be
                 self._end(key, _Entry(fills, status, booked=False))
-                return []
+                return [Void(f) for f in fills]
             entry = self._open[key] = _Entry(fills, status, booked=True)
             self._add(key[1], entry, 1)
             actions: list[Action] = [Book(f) for f in fills]
@@ -299,6 +305,15 @@ class ProvisionalFills:
         self._final[key] = entry
         while len(self._final) > self._final_max:
             self._final.popitem(last=False)
+
+    def unmined_fills(self) -> list[Fill]:
+        """Return booked fills whose cash and shares have not moved as far as we were told."""
+        return [
+            f
+            for entry in self._open.values()
+            if entry.status in (TradeStatus.MATCHED, TradeStatus.RETRYING)
+            for f in entry.fills
+        ]
 
     def unconfirmed(self) -> list[Fill]:
         """Return every booked fill the chain has not confirmed."""
@@ -330,16 +345,8 @@ class ProvisionalFills:
 
     def unmined(self, asset_id: str) -> Decimal:
         """Return the net shares of trades the chain has not mined as far as we were told."""
-        return sum(
-            (
-                f.signed_size
-                for entry in self._open.values()
-                if entry.status in (TradeStatus.MATCHED, TradeStatus.RETRYING)
-                for f in entry.fills
-                if f.asset_id == asset_id
-            ),
-            Decimal(0),
-        )
+        unmined = self.unmined_fills()
+        return sum((f.signed_size for f in unmined if f.asset_id == asset_id), Decimal(0))
 
     def status_of(self, trade_id: str, order_id: str) -> TradeStatus | None:
         """Return the last status of a fill, or None when the trade was never seen."""

@@ -1,0 +1,985 @@
+"""Orders for Nautilus: commands in, events out; the decisions are in the pure modules.
+
+An order's id is known before it is sent, and written down. Its outcome is Accepted, Rejected on
+positive evidence, or Unknown; an Unknown is asked about until the venue has answered, never waited
+into one of the other two. Fills are booked at MATCHED and may be taken back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nautilus_trader.cache.cache import Cache
+from nautilus_trader.common.component import LiveClock, MessageBus
+from nautilus_trader.execution.messages import (
+    BatchCancelOrders,
+    CancelAllOrders,
+    CancelOrder,
+    GenerateFillReports,
+    GenerateOrderStatusReport,
+    GenerateOrderStatusReports,
+    GeneratePositionStatusReports,
+    ModifyOrder,
+    QueryAccount,
+    SubmitOrder,
+    SubmitOrderList,
+)
+from nautilus_trader.execution.reports import FillReport, OrderStatusReport, PositionStatusReport
+from nautilus_trader.live.execution_client import LiveExecutionClient
+from nautilus_trader.model.enums import AccountType, OmsType, OrderSide, OrderStatus
+from nautilus_trader.model.events import OrderRejected
+from nautilus_trader.model.identifiers import AccountId, ClientId, ClientOrderId, VenueOrderId
+from nautilus_trader.model.objects import AccountBalance
+from nautilus_trader.model.orders import Order
+
+from adapters.common.errors import AdapterError, VenueRefusal
+from adapters.common.frames import FrameTap
+from adapters.common.ledger import Accept, Close, Phase, Reject, Revived
+from adapters.common.outcome import Accepted, Outcome, Rejected, Unknown
+from adapters.polymarket import parsing
+from adapters.polymarket.config import PolymarketExecClientConfig
+from adapters.polymarket.constants import (
+    HEARTBEAT_INTERVAL_SECS,
+    POST_ORDERS_MAX,
+)
+from adapters.polymarket.credentials import StoredKey
+from adapters.polymarket.eligibility import Eligibility, Permission, check_eligibility
+from adapters.polymarket.events import OrderEvents
+from adapters.polymarket.fees import buy_reserve
+from adapters.polymarket.fills import Fill, TradeRecord
+from adapters.polymarket.http import ClobClient, order_body
+from adapters.polymarket.hub import PolymarketHub
+from adapters.polymarket.order_log import LoggedOrder, OrderLog
+from adapters.polymarket.orders import (
+    Denied,
+    OrderContext,
+    OrderPlan,
+    build_order,
+    protection_price,
+)
+from adapters.polymarket.reconcile import Reconciler
+from adapters.polymarket.refusals import STOPS_TRADING, Code
+from adapters.polymarket.schemas.clob import OrderReply
+from adapters.polymarket.signing import OrderSigner, SignedOrder
+from adapters.polymarket.symbols import asset_id_of
+from adapters.polymarket.tracker import (
+    Booked,
+    Contradicted,
+    Effect,
+    Finalised,
+    Foreign,
+    NeedTrades,
+    OrderTracker,
+    Parked,
+    Reverted,
+    Tracked,
+)
+from adapters.polymarket.user import OrderRecord, OrderState, user_opening_frame
+from adapters.polymarket.websocket import UserSocket
+
+_NS = 1_000_000_000
+_ZERO = Decimal(0)
+_TICK_S = 0.25
+_FOREIGN_WAIT_NS = 3 * _NS
+_ELIGIBILITY_EVERY_NS = 300 * _NS
+
+
+class _Prepared(msgspec.Struct, frozen=True):
+    """An order ready to be sent."""
+
+    order: Order
+    plan: OrderPlan
+    signed: SignedOrder
+    body: dict[str, object]
+
+
+class PolymarketExecutionClient(LiveExecutionClient):
+    """Trades one wallet with one API key.
+
+    Parameters
+    ----------
+    hub : PolymarketHub
+        Shared with the data client.
+    stored_key : StoredKey, optional
+        The API key; derived at connect when absent.
+    order_log : OrderLog
+        Where signed orders are written down before they are sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        client_id: ClientId,
+        hub: PolymarketHub,
+        signer: OrderSigner,
+        stored_key: StoredKey | None,
+        order_log: OrderLog,
+        msgbus: MessageBus,
+        cache: Cache,
+        clock: LiveClock,
+        config: PolymarketExecClientConfig,
+    ) -> None:
+        super().__init__(
+            loop=loop,
+            client_id=client_id,
+            venue=parsing.VENUE,
+            oms_type=OmsType.NETTING,
+            account_type=AccountType.CASH,
+            base_currency=None,
+            instrument_provider=hub.provider,
+            msgbus=msgbus,
+            cache=cache,
+            clock=clock,
+            config=config,
+        )
+        self._set_account_id(AccountId(f"{client_id.value}-001"))
+        self._hub = hub
+        self._config = config
+        self._signer = signer
+        self._stored_key = stored_key
+        self.order_log = order_log
+        self._provider = hub.provider
+        self._clob: ClobClient = hub.account(signer, stored_key and stored_key.key, self._on_403)
+        self.tracker = OrderTracker(api_key="", funder=signer.maker)
+        self.eligibility = Eligibility(Permission.NOTHING, "not connected yet")
+        self._asked_eligibility_ns = 0
+        self._checks: dict[str, int] = {}
+        self._checking: set[str] = set()
+        self._logged: dict[str, LoggedOrder] = {}
+        self._foreign: dict[str, tuple[OrderRecord | None, int]] = {}
+        self._settled: set[str] = set()
+        self._account_dirty = False
+        self._round_due = asyncio.Event()
+        self._ready = False
+        self._tap = FrameTap(Path(config.tap_path)) if config.tap_path else None
+        self._user: UserSocket | None = None
+        self._user_open = asyncio.Event()
+        self.events = OrderEvents(
+            self,
+            market_of=self._provider.market,
+            now_ns=clock.timestamp_ns,
+            cache=cache,
+            msgbus=msgbus,
+            log=self._log,
+            trader_id=self.trader_id,
+        )
+        self._reconciler = self._new_reconciler()
+
+    def _new_reconciler(self) -> Reconciler:
+        return Reconciler(
+            clob=self._clob,
+            tracker=self.tracker,
+            market_of=self._provider.market,
+            clock_ns=self._clock.timestamp_ns,
+            lookback_s=int(self._config.lookback_hours * 3600),
+            absence_grace_ns=int(self._config.absence_grace_s * _NS),
+            emit=self._apply,
+            on_garbled=self._on_garbled,
+        )
+
+    # -- connection -------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        self._hub.join()
+        offset_s = await self._hub.measure_clock()
+        if offset_s:
+            self._log.warning(f"The venue's clock is {offset_s} s ahead; signatures follow it")
+        await self._provider.initialize()
+        await self._authenticate()
+        await self._ask_eligibility()
+        self._adopt_cached()
+        self._msgbus.subscribe("events.order.*", self._on_engine_event)
+        self._start_user_stream()
+        async with asyncio.timeout(15.0):
+            await self._user_open.wait()
+        await self._load_account()
+        self._ready = True
+        await self._publish_account()
+        await self._await_account_registered()
+        self._spawn(self._maintain(), "maintain")
+        self._spawn(self._rounds(), "reconcile")
+        if self._config.heartbeat:
+            self._spawn(self._beat(), "heartbeat")
+
+    async def _disconnect(self) -> None:
+        self._ready = False
+        self._msgbus.unsubscribe("events.order.*", self._on_engine_event)
+        if self._user is not None:
+            await self._user.stream.close()
+        if self._tap is not None:
+            self._tap.close()
+        self.order_log.close()
+        await self._hub.leave()
+
+    async def _authenticate(self) -> None:
+        if self._stored_key is None:
+            key, secret = await self._clob.create_or_derive_key()
+            self._stored_key = StoredKey(key, secret)
+            self._clob.api_key = key
+        self.tracker.api_key = self._stored_key.key.key
+
+    def _start_user_stream(self) -> None:
+        stored = self._stored_key
+        assert stored is not None, "authenticated before"
+        self._user = UserSocket(
+            transport=self._hub.transport,
+            url=f"{self._hub.hosts.ws}/user",
+            opening_frame=lambda: user_opening_frame(stored.key, stored.secret_text),
+            clock_ns=self._clock.timestamp_ns,
+            on_records=self._on_records,
+            on_open=self._on_user_open,
+            on_lost=lambda reason: self._log.warning(f"User stream lost: {reason}"),
+            on_garbled=self._on_garbled,
+            tap=self._tap,
+        )
+        self._spawn(self._user.stream.run(), "user stream")
+
+    async def _load_account(self) -> None:
+        """Read orders, trades and balances, so that the engine's first questions find answers."""
+        assets = {order.asset_id for order in self.tracker.open()}
+        listed = await self._reconciler.everything()
+        assets |= {record.asset_id for record in listed.values()}
+        assets |= self.tracker.fills.unconfirmed_assets()
+        assets |= {
+            position.instrument_id.symbol.value
+            for position in self._cache.positions_open(venue=self.venue)
+        }
+        assets |= await self._held_assets()
+        assets |= {fill.asset_id for fill in self.tracker.parked()}
+        await self._load_markets(assets)
+        await self._reconciler.open_holdings(sorted(assets))
+        for fill in self.tracker.parked():
+            if fill.order_id.lower() not in listed:
+                self.tracker.disown(fill.order_id)  # history: the engine asks for it itself
+
+    async def _held_assets(self) -> set[str]:
+        rows = await self._hub.data_api.positions(self._signer.maker)
+        return {row.token_id for row in rows if row.token_id}
+
+    async def _load_markets(self, assets: set[str]) -> None:
+        missing = [a for a in sorted(assets) if self._provider.market(a) is None]
+        if missing:
+            await self._provider.load_assets(missing)
+        for asset_id in missing:
+            instrument = self._provider.find(parsing.instrument_id(asset_id))
+            if instrument is not None:
+                self._cache.add_instrument(instrument)
+            else:
+                self._log.error(f"Token {asset_id} is held or ordered but not in the catalogue")
+
+    def _adopt_cached(self) -> None:
+        """Track the open orders Nautilus remembers, and index those of the order log."""
+        logged = {entry.order_id: entry for entry in self.order_log.read()}
+        for order_id, entry in logged.items():
+            client_order_id = ClientOrderId(entry.client_order_id)
+            order = self._cache.order(client_order_id)
+            if order is not None and not order.is_closed:
+                self._adopt(order, order_id)
+        for order in self._cache.orders_open(venue=self.venue):
+            if order.venue_order_id is not None:
+                self._adopt(order, order.venue_order_id.value)
+        self._logged = logged
+
+    def _adopt(self, order: Order, order_id: str) -> None:
+        if self.tracker.by_id(order_id) is not None:
+            return
+        asset_id = order.instrument_id.symbol.value
+        market = self._provider.market(asset_id)
+        quantity = order.quantity.as_decimal()
+        booked = {
+            event.trade_id.value: event.last_qty.as_decimal()
+            for event in order.events
+            if hasattr(event, "trade_id")
+        }
+        tracked = Tracked(
+            order_id=order_id.lower(),
+            client_id=order.client_order_id.value,
+            asset_id=asset_id,
+            market=market.condition_id if market else "",
+            side="BUY" if order.side == OrderSide.BUY else "SELL",
+            price=order.price.as_decimal() if order.has_price else Decimal(1),
+            shares=quantity,
+            order_type=parsing.TIF_TO_VENUE.get(order.time_in_force, "GTC"),
+            cancel_rest=False,
+            sent_ns=order.ts_init,
+        )
+        self._apply(self.tracker.adopt(tracked, quantity, booked))
+
+    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
+        self.create_task(self._guarded(work, name), log_msg=name)
+
+    async def _guarded(self, work: Coroutine[object, object, None], name: str) -> None:
+        try:
+            await work
+        except AdapterError as exc:
+            self._log.error(f"{name}: {exc}")
+
+    # -- timers -----------------------------------------------------------------------------------
+
+    async def _maintain(self) -> None:
+        """Run what is due: checks of single orders, unknown outcomes, foreign orders, account."""
+        resolve_ns = int(self._config.resolve_interval_s * _NS)
+        resolved_ns = 0
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now_ns = self._clock.timestamp_ns()
+            if now_ns - resolved_ns >= resolve_ns:
+                resolved_ns = now_ns
+                for order in (*self.tracker.in_doubt(), *self.tracker.ending()):
+                    self._checks.setdefault(order.order_id, now_ns)
+            self._run_due_checks(now_ns)
+            await self._guarded(self._report_foreign(now_ns), "foreign orders")
+            if now_ns - self._asked_eligibility_ns >= _ELIGIBILITY_EVERY_NS:
+                await self._ask_eligibility()
+            if self._account_dirty:
+                await self._guarded(self._publish_account(), "account")
+
+    def _run_due_checks(self, now_ns: int) -> None:
+        due = [order_id for order_id, at_ns in self._checks.items() if at_ns <= now_ns]
+        for order_id in due:
+            if order_id in self._checking:
+                continue
+            del self._checks[order_id]
+            order = self.tracker.by_id(order_id)
+            if order is not None:
+                self._checking.add(order_id)
+                self._spawn(self._check(order), "order check")
+
+    async def _check(self, order: Tracked) -> None:
+        try:
+            if order.cancel_rest and order.ending is None and not self._is_doubted(order):
+                await self._cancel([order.order_id])
+            await self._reconciler.check(order)
+        except AdapterError as exc:
+            self._log.warning(f"Could not ask about {order.client_id}: {exc}")
+            self._check_later(order.order_id, self._config.resolve_interval_s)
+        finally:
+            self._checking.discard(order.order_id)
+        if order.cancel_rest and self.tracker.phase(order.client_id) is Phase.WORKING:
+            self._check_later(order.order_id, 1.0)
+
+    def _is_doubted(self, order: Tracked) -> bool:
+        return self.tracker.phase(order.client_id) in (Phase.SENT, Phase.REJECTED)
+
+    def _check_later(self, order_id: str, delay_s: float) -> None:
+        at_ns = self._clock.timestamp_ns() + int(delay_s * _NS)
+        self._checks[order_id] = min(at_ns, self._checks.get(order_id, at_ns))
+
+    async def _rounds(self) -> None:
+        """Compare everything with the venue at every reconnect and every minute."""
+        while True:
+            try:
+                async with asyncio.timeout(self._config.reconcile_interval_s):
+                    await self._round_due.wait()
+            except TimeoutError:
+                pass
+            self._round_due.clear()
+            try:
+                await self._round()
+            except AdapterError as exc:
+                self._log.error(f"Comparison with the venue failed: {exc}")
+                await asyncio.sleep(1.0)
+                self._round_due.set()
+
+    async def _round(self) -> None:
+        await self._reconciler.everything()
+        await self._settle_resolved()
+        for asset_id in sorted(self.tracker.holdings.assets() - self._settled):
+            rebased = await self._reconciler.check_holding(asset_id)
+            if rebased is not None:
+                self._log.error(
+                    f"Shares of {asset_id} changed outside of trading: "
+                    f"{rebased.was} -> {rebased.now} (the venue's balance counts)"
+                )
+        await self._publish_account()
+
+    async def _settle_resolved(self) -> None:
+        held = {
+            position.instrument_id.symbol.value
+            for position in self._cache.positions_open(venue=self.venue)
+        } - self._settled
+        markets = {m.condition_id: m for a in held if (m := self._provider.market(a)) is not None}
+        if not markets:
+            return
+        for condition_id, values in (await self._hub.resolutions(sorted(markets))).items():
+            for asset_id, value in zip(markets[condition_id].asset_ids, values, strict=True):
+                if asset_id in held and not self.tracker.fills.unconfirmed_bought(asset_id):
+                    self._settled.add(asset_id)
+                    self.events.settle(asset_id, value)
+
+    async def _beat(self) -> None:
+        """Keep the dead-man switch from firing; a missed beat cancels every order of the key."""
+        heartbeat_id = ""
+        while True:
+            try:
+                heartbeat_id = await self._clob.heartbeat(heartbeat_id)
+            except AdapterError as exc:
+                self._log.error(f"Heartbeat failed, orders may be cancelled by the venue: {exc}")
+            await asyncio.sleep(HEARTBEAT_INTERVAL_SECS)
+
+    # -- eligibility ------------------------------------------------------------------------------
+
+    def _on_403(self, refusal: VenueRefusal) -> None:
+        self.eligibility = Eligibility(Permission.NOTHING, f"the venue refused: {refusal}")
+        self._log.error(f"Trading is off: {self.eligibility.reason}")
+        self._asked_eligibility_ns = 0
+
+    async def _ask_eligibility(self) -> None:
+        self._asked_eligibility_ns = self._clock.timestamp_ns()
+        found = await check_eligibility(self._clob, self._hub.rest(self._hub.hosts.geoblock))
+        if found != self.eligibility:
+            if found.permission is Permission.TRADE:
+                self._log.info("Trading is allowed for this account from here")
+            else:
+                self._log.error(f"Trading is restricted: {found.reason}")
+        self.eligibility = found
+
+    # -- commands: submit -------------------------------------------------------------------------
+
+    async def _submit_order(self, command: SubmitOrder) -> None:
+        await self._submit([command.order])
+
+    async def _submit_order_list(self, command: SubmitOrderList) -> None:
+        await self._submit(command.order_list.orders)
+
+    async def _submit(self, orders: Sequence[Order]) -> None:
+        """Send 1 to n orders: the one path for single orders and lists."""
+        prepared: list[_Prepared] = []
+        for order in orders:
+            if order.is_closed:
+                continue
+            try:
+                prepared.append(await self._prepare(order))
+            except AdapterError as exc:
+                self.events.denied(order, str(exc))
+        for start in range(0, len(prepared), POST_ORDERS_MAX):
+            await self._send(prepared[start : start + POST_ORDERS_MAX])
+
+    async def _prepare(self, order: Order) -> _Prepared:
+        """Check, size and sign one order.
+
+        Raises
+        ------
+        AdapterError
+            The order must be denied.
+        """
+        side = "BUY" if order.side == OrderSide.BUY else "SELL"
+        if not self._ready:
+            raise Denied("the account has not been read yet")
+        refusal = self.eligibility.refuses(side)
+        if refusal is not None:
+            raise Denied(refusal)
+        asset_id = asset_id_of(order.instrument_id.value)
+        market = self._provider.market(asset_id)
+        if market is None:
+            raise Denied(f"{order.instrument_id} is not loaded")
+        if market.closed or market.condition_id in self._hub.resolved:
+            raise Denied(f"{market.slug} is closed")
+        tick = await self._hub.confirm_tick(asset_id)
+        context = OrderContext(
+            market=market,
+            asset_id=asset_id,
+            tick_size=tick,
+            now_ns=self._clock.timestamp_ns(),
+            exact_shares=self._config.exact_shares,
+            builder_code=self._config.builder_code,
+            protection_price=self._protection(order),
+        )
+        plan = build_order(order, context)
+        if side == "SELL":
+            self._check_sellable(asset_id, plan.amounts.shares)
+        signed = self._signer.sign_order(plan.fields, market.exchange)
+        body = order_body(
+            signed,
+            owner=self.tracker.api_key,
+            order_type=plan.order_type,
+            post_only=plan.post_only,
+            expiration_s=plan.expiration_s,
+        )
+        self._register(order, plan, signed, market.condition_id)
+        return _Prepared(order, plan, signed, body)
+
+    def _check_sellable(self, asset_id: str, shares: Decimal) -> None:
+        sellable = self.tracker.sellable(asset_id)
+        if shares > sellable:
+            unconfirmed = self.tracker.unconfirmed(asset_id).bought
+            raise Denied(
+                f"SELL of {shares} shares: {sellable} can be sold now "
+                f"(held {self.tracker.holdings.shares(asset_id)}, of which {unconfirmed} are not "
+                f"confirmed on chain, {self.tracker.open_sells(asset_id)} offered already)"
+            )
+
+    def _protection(self, order: Order) -> Decimal | None:
+        if order.has_price:
+            return None
+        book = self._cache.order_book(order.instrument_id)
+        if book is None:
+            return None
+        levels = book.asks() if order.side == OrderSide.BUY else book.bids()
+        ladder = [
+            (level.price.as_decimal(), sum((o.size.as_decimal() for o in level.orders()), _ZERO))
+            for level in levels
+        ]
+        return protection_price(
+            ladder, order.quantity.as_decimal(), in_dollars=order.is_quote_quantity
+        )
+
+    def _register(
+        self, order: Order, plan: OrderPlan, signed: SignedOrder, condition_id: str
+    ) -> None:
+        quantity = plan.amounts.shares if order.is_quote_quantity else order.quantity.as_decimal()
+        tracked = Tracked(
+            order_id=signed.order_hash,
+            client_id=order.client_order_id.value,
+            asset_id=plan.fields.token_id,
+            market=condition_id,
+            side=plan.side,
+            price=plan.price,
+            shares=plan.amounts.shares,
+            order_type=plan.order_type,
+            cancel_rest=plan.cancel_rest,
+            sent_ns=self._clock.timestamp_ns(),
+            dollars=plan.amounts.can_overfill,
+        )
+        self.tracker.register(tracked, quantity)
+        self._cache.add_venue_order_id(order.client_order_id, VenueOrderId(signed.order_hash))
+
+    async def _send(self, batch: list[_Prepared]) -> None:
+        try:
+            self.order_log.write([_log_entry(item, self._clock.timestamp_ns()) for item in batch])
+        except OSError as exc:
+            for item in batch:
+                self.tracker.forget_unsent(item.order.client_order_id.value)
+                self.events.denied(item.order, f"the order log cannot be written: {exc}")
+            return
+        for item in batch:
+            self.events.submitted(item.order)
+        order_ids = [item.signed.order_hash for item in batch]
+        outcomes = await self._clob.post_orders([item.body for item in batch], order_ids)
+        for item, outcome in zip(batch, outcomes, strict=True):
+            self._on_outcome(item, outcome)
+
+    def _on_outcome(self, item: _Prepared, outcome: Outcome[OrderReply]) -> None:
+        client_id = item.order.client_order_id.value
+        order_id = item.signed.order_hash
+        if isinstance(outcome, Accepted):
+            self._apply(self.tracker.reply(client_id, outcome.value, self._clock.timestamp_ns()))
+            self._follow_up(item, (outcome.value.status or "").lower())
+        elif isinstance(outcome, Unknown):
+            self._log.warning(f"Outcome of {client_id} unknown, asking: {outcome.reason}")
+            self.tracker.ledger.doubted(client_id)
+            self._check_later(order_id, self._config.resolve_interval_s)
+        elif outcome.code == Code.KILLED:
+            self._apply(self.tracker.killed(client_id, self._clock.timestamp_ns()))
+        else:
+            self._on_refused(item, outcome)
+
+    def _follow_up(self, item: _Prepared, status: str) -> None:
+        """See to what an answer leaves open: trades to come, a rest to cancel, a delay to end."""
+        order_id = item.signed.order_hash
+        if item.plan.cancel_rest:
+            self._check_later(order_id, 0.0)
+        elif status == "delayed" or (item.plan.order_type in ("FAK", "FOK") and status == "live"):
+            market = self._provider.market(item.plan.fields.token_id)
+            delay = market.seconds_delay if market and market.seconds_delay else Decimal(1)
+            self._check_later(order_id, float(delay) + 1.0)
+        elif status == "matched":
+            self._check_later(order_id, self._config.fill_wait_s)
+
+    def _on_refused(self, item: _Prepared, refused: Rejected) -> None:
+        client_id = item.order.client_order_id.value
+        asset_id = item.plan.fields.token_id
+        if refused.code == Code.TICK:
+            self._hub.ticks.doubt(asset_id)
+        elif refused.code == Code.BALANCE:
+            self._round_due.set()
+        if refused.code in STOPS_TRADING:
+            self._asked_eligibility_ns = 0
+        self._apply(self.tracker.ledger_refused(client_id, refused.code, refused.reason))
+
+    # -- commands: cancel and query ---------------------------------------------------------------
+
+    async def _modify_order(self, command: ModifyOrder) -> None:
+        order = self._cache.order(command.client_order_id)
+        self.generate_order_modify_rejected(
+            command.strategy_id,
+            command.instrument_id,
+            command.client_order_id,
+            order.venue_order_id if order else command.venue_order_id,
+            "the venue cannot change an order: cancel it and send a new one",
+            self._clock.timestamp_ns(),
+        )
+
+    async def _cancel_order(self, command: CancelOrder) -> None:
+        await self._cancel_commanded([command.client_order_id])
+
+    async def _batch_cancel_orders(self, command: BatchCancelOrders) -> None:
+        await self._cancel_commanded([cancel.client_order_id for cancel in command.cancels])
+
+    async def _cancel_all_orders(self, command: CancelAllOrders) -> None:
+        orders = self._cache.orders_open(
+            instrument_id=command.instrument_id, strategy_id=command.strategy_id
+        ) + self._cache.orders_inflight(
+            instrument_id=command.instrument_id, strategy_id=command.strategy_id
+        )
+        wanted = {
+            order.client_order_id: None
+            for order in orders
+            if command.order_side in (OrderSide.NO_ORDER_SIDE, order.side)
+        }
+        await self._cancel_commanded(list(wanted))
+
+    async def _cancel_commanded(self, client_order_ids: list[ClientOrderId]) -> None:
+        ids: list[str] = []
+        for client_order_id in client_order_ids:
+            found = self._order_id(client_order_id)
+            order = self._cache.order(client_order_id)
+            if found is not None:
+                ids.append(found)
+            elif order is not None:
+                self.events.cancel_rejected(order, "the order's id at the venue is not known")
+        if ids:
+            await self._cancel(ids)
+
+    def _order_id(self, client_order_id: ClientOrderId) -> str | None:
+        tracked = self.tracker.by_client(client_order_id.value)
+        if tracked is not None:
+            return tracked.order_id
+        venue_order_id = self._cache.venue_order_id(client_order_id)
+        return venue_order_id.value if venue_order_id else None
+
+    async def _cancel(self, order_ids: list[str]) -> None:
+        """Cancel by id; each id has its own outcome."""
+        for order_id, outcome in (await self._clob.cancel_orders(order_ids)).items():
+            tracked = self.tracker.by_id(order_id) or self._adopt_from_cache(order_id)
+            order = self.events.order(tracked.client_id) if tracked else None
+            if isinstance(outcome, Accepted):
+                self._apply(self.tracker.canceled(order_id, self._clock.timestamp_ns()))
+                continue
+            # Refused or unknown: the order may have matched, ended, or be inside its delay.
+            pending = order is not None and order.status == OrderStatus.PENDING_CANCEL
+            if isinstance(outcome, Rejected) and pending:
+                self.events.cancel_rejected(order, outcome.reason)
+            self._check_later(order_id, 0.0 if isinstance(outcome, Rejected) else 1.0)
+
+    async def _query_account(self, command: QueryAccount) -> None:
+        del command
+        await self._publish_account()
+
+    # -- evidence ---------------------------------------------------------------------------------
+
+    def _on_user_open(self) -> None:
+        self._user_open.set()
+        if self._ready:
+            self._round_due.set()  # the channel replays nothing of what we missed
+
+    def _on_garbled(self, reason: str) -> None:
+        self._log.error(f"Unreadable record, asking REST instead: {reason}")
+        if self._ready:
+            self._round_due.set()
+
+    def _on_records(self, records: list[OrderRecord | TradeRecord]) -> None:
+        for record in records:
+            if isinstance(record, TradeRecord):
+                self._apply(self.tracker.trade(record))
+            else:
+                self._apply(self.tracker.order(record))
+
+    def _on_engine_event(self, event: Any) -> None:  # noqa: ANN401 - any order event of the bus
+        """Notice when the engine gives an order up by itself: impatience is no evidence."""
+        if isinstance(event, OrderRejected) and event.instrument_id.venue == self.venue:
+            client_id = event.client_order_id.value
+            if self.tracker.phase(client_id) is Phase.SENT:
+                self._log.error(f"{client_id} was given up by the engine, not by the venue: asking")
+                self.tracker.ledger.given_up(client_id)
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, NeedTrades):
+                self._check_later(effect.order_id, self._config.fill_wait_s)
+            elif isinstance(effect, Foreign):
+                self._on_foreign(effect.record)
+            elif isinstance(effect, Parked):
+                self._on_parked(effect.fill)
+            elif isinstance(effect, Finalised):
+                self._account_dirty = True
+            elif isinstance(effect, Contradicted):
+                self._log.error(f"The venue contradicts itself, balances decide: {effect.what}")
+                self._round_due.set()
+            else:
+                self._apply_to_order(effect)
+
+    def _apply_to_order(
+        self, effect: Accept | Booked | Reverted | Close | Reject | Revived
+    ) -> None:
+        order = self.events.order(effect.client_id)
+        if order is None:
+            self._without_order(effect)
+            return
+        self._account_dirty = True
+        tracked = self.tracker.by_client(effect.client_id)
+        if isinstance(effect, Accept | Revived):
+            self.events.accepted(order, effect.venue_id)
+        elif isinstance(effect, Booked):
+            self.events.filled(order, effect.fill)
+        elif isinstance(effect, Reverted):
+            self.events.reverted(order, effect.fill, "settlement failed on chain")
+        elif isinstance(effect, Close):
+            assert tracked is not None, "only tracked orders close"
+            self.events.closed(order, tracked.order_id, expired=effect.phase is Phase.EXPIRED)
+        else:
+            crossed = effect.code == Code.POST_ONLY_CROSS
+            self.events.rejected(order, f"{effect.code}: {effect.reason}", post_only=crossed)
+
+    def _without_order(self, effect: Any) -> None:  # noqa: ANN401 - an effect with a fill or not
+        """Report a fill of an order Nautilus does not hold."""
+        if isinstance(effect, Booked):
+            self._send_fill_report(self._fill_report(effect.fill))
+        elif isinstance(effect, Reverted):
+            order_id = VenueOrderId(effect.fill.order_id)
+            known = self._cache.client_order_id(order_id)
+            order = self._cache.order(known) if known else None
+            if order is not None:
+                self.events.reverted(order, effect.fill, "settlement failed on chain")
+            else:
+                self._log.error(f"Fill taken back by the venue, order unknown: {effect.fill}")
+
+    # -- orders of others -------------------------------------------------------------------------
+
+    def _on_foreign(self, record: OrderRecord) -> None:
+        if not self._adopt_from_cache(record.order_id):
+            known = self._foreign.get(record.order_id, (None, self._clock.timestamp_ns()))
+            self._foreign[record.order_id] = (record, known[1])
+        else:
+            self._apply(self.tracker.order(record))
+
+    def _on_parked(self, fill: Fill) -> None:
+        if not self._adopt_from_cache(fill.order_id):
+            self._foreign.setdefault(fill.order_id, (None, self._clock.timestamp_ns()))
+
+    def _adopt_from_cache(self, order_id: str) -> Tracked | None:
+        """Track an order the engine made from our report."""
+        client_order_id = self._cache.client_order_id(VenueOrderId(order_id))
+        order = self._cache.order(client_order_id) if client_order_id else None
+        if order is None:
+            return None
+        self._adopt(order, order_id)
+        return self.tracker.by_id(order_id)
+
+    async def _report_foreign(self, now_ns: int) -> None:
+        """Report orders placed by somebody else with this wallet, a few seconds after the news.
+
+        Our own orders are registered before they are sent, so what is unknown after the wait is
+        not ours. The engine makes an external order of the report; fills follow when it exists.
+        """
+        due = [i for i, (_, at) in self._foreign.items() if now_ns - at >= _FOREIGN_WAIT_NS]
+        for order_id in due:
+            record, _ = self._foreign.pop(order_id)
+            if self._adopt_from_cache(order_id):
+                continue
+            if record is None:
+                row = await self._clob.order(order_id)
+                record = self._reconciler.order_records([row])[0] if row else None
+            parked = [f for f in self.tracker.parked() if f.order_id == order_id]
+            if record is None and not parked:
+                continue
+            if record is not None and record.state is not OrderState.LIVE and not parked:
+                continue  # ended without a fill of ours
+            await self._load_markets({record.asset_id if record else parked[0].asset_id})
+            self._send_order_status_report(self._external_report(record, parked, order_id))
+            self._foreign[order_id] = (record, now_ns)
+
+    def _external_report(
+        self, record: OrderRecord | None, parked: list[Fill], order_id: str
+    ) -> OrderStatusReport:
+        if record is None:
+            fill = parked[0]
+            record = OrderRecord(
+                order_id=order_id,
+                state=OrderState.LIVE,
+                reason="",
+                is_placement=False,
+                market=fill.market,
+                asset_id=fill.asset_id,
+                side=fill.side,
+                price=fill.price,
+                original_size=sum((f.size for f in parked), _ZERO),
+                size_matched=None,
+                order_type="GTC",
+                expiration_s=0,
+                ts_event_ns=fill.matched_ns,
+            )
+        return self._order_report(record._replace(state=OrderState.LIVE), filled=_ZERO)
+
+    # -- account ----------------------------------------------------------------------------------
+
+    async def _publish_account(self) -> None:
+        """Publish the collateral: what the venue has, less what matched and was not yet taken."""
+        self._account_dirty = False
+        balance = await self._reconciler.collateral()
+        unpaid = _ZERO
+        for fill in self.tracker.fills.unmined_fills():
+            if fill.side == "BUY":
+                unpaid += fill.price * fill.size + self.events.fee(fill)
+        total = max(_ZERO, balance - unpaid)
+        locked = min(total, self._locked())
+        self.generate_account_state(
+            [
+                AccountBalance(
+                    parsing.money(total),
+                    parsing.money(locked),
+                    parsing.money(total) - parsing.money(locked),
+                )
+            ],
+            [],
+            True,
+            self._clock.timestamp_ns(),
+        )
+
+    def _locked(self) -> Decimal:
+        """Return what open BUY orders may still cost, fees included."""
+        locked = _ZERO
+        for order in self.tracker.open():
+            market = self._provider.market(order.asset_id)
+            if order.side != "BUY" or order.ending is not None or market is None:
+                continue
+            leaves = max(_ZERO, order.shares - self.tracker.filled(order.client_id))
+            locked += order.price * leaves
+            if market.fees is not None:
+                locked += buy_reserve(market, order.price, leaves, dollars=order.dollars)
+        return locked
+
+    # -- reports ----------------------------------------------------------------------------------
+
+    async def generate_order_status_report(
+        self, command: GenerateOrderStatusReport
+    ) -> OrderStatusReport | None:
+        """Ask about one order; None when the venue does not know it."""
+        order_id = command.venue_order_id.value if command.venue_order_id else None
+        if order_id is None and command.client_order_id is not None:
+            order_id = self._order_id(command.client_order_id)
+        if order_id is None:
+            return None
+        tracked = self.tracker.by_id(order_id)
+        if tracked is not None:
+            await self._reconciler.check(tracked)
+        row = await self._clob.order(order_id)
+        if row is None:
+            return None
+        record = self._reconciler.order_records([row])[0]
+        return self._order_report(record)
+
+    async def generate_order_status_reports(
+        self, command: GenerateOrderStatusReports
+    ) -> list[OrderStatusReport]:
+        """Report the venue's open orders; raises when they cannot all be read."""
+        listed = await self._reconciler.everything()
+        await self._load_markets({record.asset_id for record in listed.values()})
+        wanted = command.instrument_id
+        return [
+            self._order_report(record)
+            for record in listed.values()
+            if wanted is None or wanted.symbol.value == record.asset_id
+        ]
+
+    async def generate_fill_reports(self, command: GenerateFillReports) -> list[FillReport]:
+        """Report our fills that stand, provisional ones included; raises on any failure."""
+        start_s = int(command.start.timestamp()) if command.start is not None else None
+        after_s = start_s or self._hub.now_s() - int(self._config.lookback_hours * 3600)
+        fills = await self._reconciler.standing_fills(after_s)
+        wanted = command.instrument_id
+        await self._load_markets({fill.asset_id for fill in fills})
+        return [
+            self._fill_report(fill)
+            for fill in fills
+            if (wanted is None or wanted.symbol.value == fill.asset_id)
+            and (command.venue_order_id is None or command.venue_order_id.value == fill.order_id)
+        ]
+
+    async def generate_position_status_reports(
+        self, command: GeneratePositionStatusReports
+    ) -> list[PositionStatusReport]:
+        """Report shares held, provisional ones included; raises when a balance cannot be read."""
+        if command.instrument_id is not None:
+            assets = {command.instrument_id.symbol.value}
+        else:
+            assets = self.tracker.holdings.assets()
+            assets |= {
+                p.instrument_id.symbol.value for p in self._cache.positions_open(venue=self.venue)
+            }
+        await self._load_markets(assets)
+        reports = []
+        for asset_id in sorted(assets):
+            if asset_id not in self._settled:
+                await self._reconciler.check_holding(asset_id)
+            shares = _ZERO if asset_id in self._settled else self.tracker.holdings.shares(asset_id)
+            if self._provider.market(asset_id) is not None:
+                reports.append(
+                    parsing.position_report(
+                        asset_id,
+                        shares,
+                        account_id=self.account_id,
+                        ts_ns=self._clock.timestamp_ns(),
+                    )
+                )
+        return reports
+
+    def _client_order_id(self, order_id: str) -> ClientOrderId | None:
+        tracked = self.tracker.by_id(order_id)
+        if tracked is not None:
+            return ClientOrderId(tracked.client_id)
+        known = self._cache.client_order_id(VenueOrderId(order_id))
+        if known is not None:
+            return known
+        logged = self._logged.get(order_id)
+        return ClientOrderId(logged.client_order_id) if logged else None
+
+    def _order_report(
+        self, record: OrderRecord, filled: Decimal | None = None
+    ) -> OrderStatusReport:
+        tracked = self.tracker.by_id(record.order_id)
+        order = self.events.order(tracked.client_id) if tracked else None
+        booked = self.tracker.fills.booked_size(record.order_id) if filled is None else filled
+        if tracked is not None and filled is None:
+            booked = self.tracker.filled(tracked.client_id)
+        return parsing.order_report(
+            record,
+            account_id=self.account_id,
+            client_order_id=self._client_order_id(record.order_id),
+            filled=booked,
+            ordered=order.quantity.as_decimal() if order is not None else None,
+            avg_px=None,
+            ts_ns=self._clock.timestamp_ns(),
+        )
+
+    def _fill_report(self, fill: Fill) -> FillReport:
+        return parsing.fill_report(
+            fill,
+            account_id=self.account_id,
+            client_order_id=self._client_order_id(fill.order_id),
+            commission=self.events.fee(fill),
+            ts_ns=self._clock.timestamp_ns(),
+        )
+
+
+def _log_entry(item: _Prepared, ts_ns: int) -> LoggedOrder:
+    order, plan = item.order, item.plan
+    return LoggedOrder(
+        order_id=item.signed.order_hash,
+        client_order_id=order.client_order_id.value,
+        strategy_id=order.strategy_id.value,
+        instrument_id=order.instrument_id.value,
+        market=item.signed.exchange_name,
+        side=plan.side,
+        price=str(plan.price),
+        quantity=str(order.quantity),
+        order_type=plan.order_type,
+        ts_ns=ts_ns,
+        body=msgspec.json.encode(item.body).decode(),
+    )
