@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from nautilus_trader.model.instruments import Instrument
     from nautilus_trader.model.orders import Order
 
+#: What draws are counted by: first leg, second leg, either leg of an early close.
+HAZARD_CLASSES = ("first", "second", "close")
+
 _NOW_OR_NEVER = (TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -60,28 +63,35 @@ class UnsupportedOrderError(RuntimeError):
 
 
 class Hazard:
-    """The hazard of a run: table, seed, the edges of decisions, and what was drawn."""
+    """The hazard of a run: table, seed, the edges of decisions, and what was drawn.
+
+    Both legs of an early close are at the same risk as those of an opening: a bid that beats
+    holding is as likely to be stale as an ask that leaves an edge. Unwinds always fill; they pay
+    for it (:meth:`unwind_cost_raw`).
+    """
 
     def __init__(self, table: HazardTable, seed: int) -> None:
         self.table = table
         self.seed = seed
         self.edges: dict[str, Decimal] = {}
-        self.attempts = {1: 0, 2: 0}
-        self.filled = {1: 0, 2: 0}
+        self.attempts = dict.fromkeys(HAZARD_CLASSES, 0)
+        self.filled = dict.fromkeys(HAZARD_CLASSES, 0)
 
     def fills(self, order: Order, story: dict[str, str], displayed_raw: int) -> bool:
-        """Draw whether a leg fills; only opening and completing legs are at risk."""
-        if story.get("role") not in ("open", "complete"):
+        """Draw whether a leg fills, by what it is for and what is displayed within its limit."""
+        role = story.get("role")
+        if role not in ("open", "complete", "close"):
             return True
-        leg = 1 if story["role"] == "open" and story.get("leg", "1") == "1" else 2
+        is_first = role != "complete" and story.get("leg", "1") == "1"
         ratio = Decimal(displayed_raw) / Decimal(order.quantity.raw)
-        if leg == 1:
+        if is_first:
             chance = self.table.first(ratio, self.edges.get(story.get("decision", "")))
         else:
             chance = self.table.second(ratio)
         is_filled = draw(self.seed, "fill", *_identity(order, story)) < chance
-        self.attempts[leg] += 1
-        self.filled[leg] += is_filled
+        name = "close" if role == "close" else "first" if is_first else "second"
+        self.attempts[name] += 1
+        self.filled[name] += is_filled
         return is_filled
 
     def unwind_cost_raw(self, order: Order, story: dict[str, str], tick_raw: int) -> int:

@@ -7,9 +7,10 @@ Contracts bought under one box id, per leg, oldest first:
 * the last were unwound (sold back because the other leg missed).
 
 ``locked`` is ``n`` dollars less the cost and entry fees of the boxed contracts. What happens later
-is measured against that dollar: ``closed`` (sold back early), ``settlement`` (what the venues
-paid, or the worst state while unknown). ``unhedged`` is the rest, so that the parts add up to
-``pnl`` exactly: cash of every fill and settlement of the box plus the worst state of what is held.
+is measured against that dollar: ``closed`` (from the first early-close fill on: all that was sold
+or bought, against a dollar for every box that is gone), ``settlement`` (what the venues paid, or
+the worst state while unknown). ``unhedged`` is the rest, so that the parts add up to ``pnl``
+exactly: cash of every fill and settlement of the box plus the worst state of what is held.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from backtests.results.worst import worst_value
 from core.decisions import Decision
 
 _SIX = Decimal("0.000001")
-_EXITS = ("unwind", "close")
 
 
 class _Lot(msgspec.Struct):
@@ -41,8 +41,7 @@ class _Leg:
     def __init__(self, fills: Sequence[FillRow]) -> None:
         self.buys = [fill for fill in fills if fill.is_buy]
         self.bought = _total(self.buys)
-        self.unwound = _total([f for f in fills if f.story.role == "unwind" and not f.is_buy])
-        self.closed = _total([f for f in fills if f.story.role == "close" and not f.is_buy])
+        self.unwound = _total([fill for fill in fills if not fill.is_buy])
 
     @property
     def kept(self) -> Decimal:
@@ -123,19 +122,20 @@ def _box(
     settled_ns: Mapping[str, int],
 ) -> BoxRow:
     names = _instruments(fills, decision)
-    legs = [_Leg([fill for fill in fills if fill.instrument == name]) for name in names]
+    entry_fills, exit_fills = _split(fills)
+    legs = [_Leg([fill for fill in entry_fills if fill.instrument == name]) for name in names]
     n = min(leg.kept for leg in legs) if len(legs) == 2 else ZERO
     entry = [leg.part(ZERO, n) for leg in legs]
     cost, fees = sum((e.cost for e in entry), ZERO), sum((e.fee for e in entry), ZERO)
     locked = n - cost - fees
-    unwind_pnl = _unwind(fills, legs)
-    closed = min((leg.closed for leg in legs), default=ZERO) if len(legs) == 2 else ZERO
-    closed_pnl = sum((f.cash for f in fills if f.story.role == "close"), ZERO) - closed
-    left = {name: leg.kept - leg.closed for name, leg in zip(names, legs, strict=True)}
+    unwind_pnl = _unwind(entry_fills, legs)
+    left = {name: _held(fills, name) for name in names}
     boxes_left = min(left.values()) if len(legs) == 2 else ZERO
+    closed = n - boxes_left if exit_fills else ZERO
+    closed_pnl = sum((fill.cash for fill in exit_fills), ZERO) - closed
+    # what is left of the boxes that were opened: an exit may have broken some
     settlement_pnl = _value(dict.fromkeys(names, boxes_left), refs) - boxes_left
-    spent_cash = sum((fill.cash for fill in fills), ZERO)
-    pnl = spent_cash + _value(left, refs)
+    pnl = sum((fill.cash for fill in fills), ZERO) + _value(left, refs)
     parts = locked + unwind_pnl + closed_pnl + settlement_pnl
     slippage, detected = _promised(decision, n, cost)
     first = fills[0] if fills else None
@@ -167,6 +167,19 @@ def _box(
     )
 
 
+def _split(fills: Sequence[FillRow]) -> tuple[Sequence[FillRow], Sequence[FillRow]]:
+    """Divide a box's fills into its making and, from the first early close on, its ending."""
+    for place, fill in enumerate(fills):
+        if fill.story.role == "close":
+            return fills[:place], fills[place:]
+    return fills, ()
+
+
+def _held(fills: Sequence[FillRow], name: str) -> Decimal:
+    signed = (f.quantity if f.is_buy else -f.quantity for f in fills if f.instrument == name)
+    return sum(signed, ZERO)
+
+
 def _instruments(fills: Sequence[FillRow], decision: Decision | None) -> list[str]:
     """Return the instruments of a box: the decision's two, else those that were traded."""
     traded = list(dict.fromkeys(fill.instrument for fill in fills))
@@ -178,7 +191,7 @@ def _instruments(fills: Sequence[FillRow], decision: Decision | None) -> list[st
 
 
 def _unwind(fills: Sequence[FillRow], legs: Sequence[_Leg]) -> Decimal:
-    proceeds = sum((f.cash for f in fills if f.story.role == "unwind" and not f.is_buy), ZERO)
+    proceeds = sum((fill.cash for fill in fills if not fill.is_buy), ZERO)
     for leg in legs:
         lot = leg.part(leg.bought - leg.unwound, leg.unwound)
         proceeds -= lot.cost + lot.fee

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from backtests.errors import BacktestError, RunFailedError
+from backtests.models.fills import HAZARD_CLASSES
 from backtests.node import Replay
 from backtests.results import boxes as box_rows
 from backtests.results import extract, tables
@@ -239,14 +240,10 @@ def _hazard(replay: Replay) -> dict[str, Any]:
     hazard = replay.hazard
     if hazard is None:
         return {}
-    legs = {"first": 1, "second": 2}
     return {
-        name: {"attempts": hazard.attempts[leg], "filled": hazard.filled[leg]}
-        for name, leg in legs.items()
+        name: {"attempts": hazard.attempts[name], "filled": hazard.filled[name]}
+        for name in HAZARD_CLASSES
     }
-
-
-WriteReport = Callable[[Path], Path]
 
 
 def dataset_facts(dataset: Dataset, *, windows_only: bool) -> dict[str, Any]:

@@ -108,12 +108,14 @@ def test_a_missed_leg_fills_nothing_and_is_cancelled(
         assert list(outcome.orders.values()) == ["CANCELED"]
 
 
-@pytest.mark.parametrize("role", ["unwind", "close"])
-def test_exits_are_never_at_risk(tmp_path: Path, role: str) -> None:
+@pytest.mark.parametrize(("role", "trades"), [("unwind", 2), ("close", 1), ("complete", 1)])
+def test_an_unwind_is_never_at_risk_an_early_close_is(
+    tmp_path: Path, role: str, trades: int
+) -> None:
     world = scene(tmp_path)
     world.buy(0.5, K_YES, "10", "0.46")
     world.sell(1.5, K_YES, "10", "0.40", tags=[f"role:{role}"])
-    assert len(world.run(hazard=NEVER).trades) == 2
+    assert len(world.run(hazard=NEVER).trades) == trades
 
 
 def test_an_unwind_costs_at_least_what_the_ledger_says(tmp_path: Path) -> None:
