@@ -26,8 +26,9 @@ def order_terms(
     """Return the terms of an order.
 
     A resting order's amounts must equal price × size exactly; a ratio within a tenth of a tick is
-    read as that tick with a wrong amount, anything else as a price off the tick. A FAK or FOK order's ratio is read
-    on the 0.0001 grid, because its amounts are capped at 2 and 4 decimals and cannot be exact.
+    read as that tick with a wrong amount, anything else as a price off the tick. A FAK or FOK
+    order's ratio is read on the 0.0001 grid, because its amounts are capped at 2 and 4 decimals
+    and cannot be exact.
 
     Raises
     ------

@@ -91,8 +91,10 @@ def test_owner_signer_and_maker(world, market, trader):
     assert "use the deposit wallet flow" in refused(world, trader, body)
 
 
-@pytest.mark.parametrize(("flag", "words"), [("banned", "address banned"),
-                                             ("closed_only", "address in closed only mode")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("banned", "address banned"), ("closed_only", "address in closed only mode")],
+)
 def test_account_flags(world, market, trader, flag, words):
     setattr(trader.wallet, flag, True)
     assert words in refused(world, trader, trader.body(market, "BUY", "0.4", 10))
