@@ -45,7 +45,7 @@ class Eligibility(NamedTuple):
 
 
 async def check_eligibility(
-    clob: ClobClient, geoblock: RestClient | None, geoblock_path: str = "/api/geoblock"
+    clob: ClobClient, geoblock: RestClient | None, geoblock_path: str = ""
 ) -> Eligibility:
     """Ask the venue about version, place and account.
 
