@@ -106,11 +106,11 @@ class KalshiVenue:
         app = web.Application(client_max_size=MESSAGE_BYTES_MAX)
         app.router.add_route("GET", WS_PATH, self._websocket)
         app.router.add_route("*", PREFIX + "/{tail:.*}", self._http)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
         host, options = self._context.host, self._context.options
         for name in ("rest_port", "ws_port"):
-            site = web.TCPSite(self._runner, host, int(options.get(name, 0)), shutdown_timeout=1.0)
+            site = web.TCPSite(self._runner, host, int(options.get(name, 0)))
             await site.start()
         rest, ws = (address[1] for address in self._runner.addresses)
         return {
