@@ -81,11 +81,14 @@ class FillSettings(_Settings, frozen=True):
         Seed of the hazard's draws.
     hazard
         The chances; the defaults reproduce the public ledger described in ``docs/backtest.md``.
+    compare
+        Under ``hazard``, run a second time by the book alone and report both.
     """
 
     model: Literal["hazard", "pure"] = "hazard"
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
     hazard: HazardTable = HazardTable()
+    compare: bool = True
 
 
 class FeeSettings(_Settings, frozen=True):

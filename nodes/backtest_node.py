@@ -20,13 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from backtests.data import (
     DataError,
     Dataset,
     build_dataset,
+    cut_windows,
     generate_dataset,
     is_dataset,
     open_dataset,
+    scan_dataset,
 )
 from backtests.errors import BacktestError, RunFailedError
 from backtests.node import ReplayNode, ReplayPlan
@@ -35,9 +39,12 @@ from backtests.results.extract import Sessions
 from backtests.results.tables import DecisionTable
 from backtests.results.write import (
     DECISIONS_FILE,
+    QUALITY_FILE,
+    SUMMARY_FILE,
     DecisionLog,
     RunInfo,
     dataset_facts,
+    encode_summary,
     new_folder,
     write_results,
 )
@@ -128,14 +135,18 @@ def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path
         written then.
     """
     with new_folder(output) as draft:
-        with _dataset(config, data, draft.parent / f"{draft.name}.data") as dataset:
-            pairs = merge_sessions(dataset.pairs(), str(dataset.pairs_path))
+        with _dataset(config, data, draft.parent / f"{draft.name}.data") as whole:
+            pairs = merge_sessions(whole.pairs(), str(whole.pairs_path))
             pairs = override_fees(pairs, config.fees)
-            plan = make_plan(dataset, pairs, config)
-            info = _info(dataset, plan, config)
-            _note(_heading(info, pairs, plan))
-            summary = _replay(plan, info, pairs, draft)
-            shutil.copyfile(dataset.path / "quality.json", draft / "quality.json")
+            with _windows(whole, pairs, config, draft) as dataset:
+                plan = make_plan(dataset, pairs, config)
+                info = _info(dataset, plan, config)
+                _note(_heading(info, pairs, plan))
+                summary = _replay(plan, info, pairs, draft)
+                if plan.hazard is not None and config.fills.compare:
+                    summary["without_hazard"] = _without_hazard(plan, info, pairs, draft)
+                    (draft / SUMMARY_FILE).write_text(encode_summary(summary))
+            shutil.copyfile(whole.path / QUALITY_FILE, draft / QUALITY_FILE)
         (draft / "pairs.json").write_bytes(encode_pairs(pairs))
         (draft / "config.toml").write_text(to_toml(config))
         report = write_report(draft)
@@ -143,12 +154,18 @@ def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path
     return output / report.name
 
 
-def _replay(plan: ReplayPlan, info: RunInfo, pairs: Sequence[Pair], draft: Path) -> dict[str, Any]:
+def _replay(
+    plan: ReplayPlan,
+    info: RunInfo,
+    pairs: Sequence[Pair],
+    folder: Path,
+    what: str = "replay",
+) -> dict[str, Any]:
     sessions = Sessions(info.sessions)
     total = info.data["deltas"]
     with (
-        DecisionTable(draft / DECISIONS_FILE, sessions.at) as table,
-        Progress("replay", "rows") as progress,
+        DecisionTable(folder / DECISIONS_FILE, sessions.at) as table,
+        Progress(what, "rows") as progress,
     ):
         log = DecisionLog(table, sessions)
         node = ReplayNode(
@@ -158,9 +175,45 @@ def _replay(plan: ReplayPlan, info: RunInfo, pairs: Sequence[Pair], draft: Path)
         )
         try:
             replay = node.replay()
-            return write_results(draft, replay, info, log, pairs)
+            return write_results(folder, replay, info, log, pairs)
         finally:
             node.dispose()
+
+
+def _without_hazard(
+    plan: ReplayPlan, info: RunInfo, pairs: Sequence[Pair], draft: Path
+) -> dict[str, Any]:
+    """Run the same day in a perfect world; return its headline for the summary."""
+    folder = draft.parent / f"{draft.name}.pure"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        pure = msgspec.structs.replace(plan, hazard=None)
+        summary = _replay(pure, info, pairs, folder, "replay without hazard")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {
+        "pnl": summary["pnl"],
+        "boxes": {key: summary["boxes"][key] for key in ("opened", "contracts", "cost")},
+        "orders": summary["orders"],
+        "decisions": {"taken": summary["decisions"]["taken"]},
+    }
+
+
+@contextmanager
+def _windows(
+    whole: Dataset, pairs: Sequence[Pair], config: BacktestConfig, draft: Path
+) -> Iterator[Dataset]:
+    """Give the data to replay: all of it, or what the scan's windows need."""
+    if not config.replay.windows_only:
+        yield whole
+        return
+    work = draft.parent / f"{draft.name}.windows"
+    try:
+        scan = scan_dataset(whole, pairs=pairs, policy=config.strategy, write=False)
+        yield cut_windows(whole, scan, work, replace=True)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SUMMARY_FILE = "summary.json"
 DECISIONS_FILE = "decisions.parquet"
+QUALITY_FILE = "quality.json"
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
