@@ -18,6 +18,13 @@ pytestmark = pytest.mark.skipif(
 RSA, ED25519 = 0, 1
 
 
+def configured(sdk, host: str, account: dict):
+    configuration = sdk.Configuration(host=host)
+    configuration.api_key_id = account["key_id"]
+    configuration.private_key_pem = Path(account["private_key_path"]).read_text()
+    return configuration
+
+
 @asynccontextmanager
 async def running(account: int = RSA, scenario: str = "quiet", **switches):
     import kalshi_python_async as sdk
@@ -31,10 +38,7 @@ async def running(account: int = RSA, scenario: str = "quiet", **switches):
     async with Launcher(config) as run:
         part = run.ready["kalshi"]
         chosen = part["accounts"][account]
-        configuration = sdk.Configuration(host=part["rest"])
-        configuration.api_key_id = chosen["key_id"]
-        configuration.private_key_pem = Path(chosen["private_key_path"]).read_text()
-        client = sdk.KalshiClient(configuration)
+        client = sdk.KalshiClient(configured(sdk, part["rest"], chosen))
         try:
             yield sdk, client, run
         finally:
@@ -265,8 +269,12 @@ async def test_cash_calls():
         balance = await portfolio.get_balance(exchange_index=3)
         assert balance.balance_dollars == "101000.0000"
         await portfolio.set_target_balance_allocation(
-                allocations=[{"exchange_index": 0, "percent": 60}, {"exchange_index": 3, "percent": 40}],
-                resting_margin_reservation="none",)  # fmt: skip
+            allocations=[
+                {"exchange_index": 0, "percent": 60},
+                {"exchange_index": 3, "percent": 40},
+            ],
+            resting_margin_reservation="none",
+        )
         target = await portfolio.get_target_balance_allocation()
         assert [row.percent for row in target.allocations] == [60, 40]
         sub = await portfolio.create_subaccount()
