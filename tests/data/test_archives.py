@@ -397,10 +397,7 @@ def test_files_that_are_no_hours(tmp_path):
     good = a.kalshi_hour(tmp_path, HOUR, a.quiet_kalshi(T)).read_bytes()
     path.write_bytes(good[:-100])
     assert defect(path).startswith("truncated at")
-    pq.write_table(
-        pa.table({n: pa.array([], t) for n, t in zip(a.KALSHI.names, a.KALSHI.types, strict=True)}),
-        path,
-    )
+    pq.write_table(a.KALSHI.empty_table(), path)
     assert defect(path) == "placeholder with 0 rows"
     assert examine(path, Archive.KALSHI).verdict is Verdict.MISSING
 
