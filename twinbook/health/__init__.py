@@ -1,0 +1,1 @@
+"""What `twinbook doctor` examines: this machine, and with `--online` the venues."""
