@@ -268,7 +268,7 @@ _ACTION = st.tuples(
 def test_nothing_is_lost_whatever_happens(actions, neg_risk, failing):
     world = make_world(fail_per_mille=failing, retry_per_mille=100)
     market = make_market(world, fees=SPORTS, neg_risk=neg_risk)
-    traders = [make_trader(world, name, cash=500) for name in "ab"]
+    traders = [make_trader(world, name, cash=5000) for name in "ab"]
     for kind, who, side, outcome, cents, size in actions:
         trader, price, shares = traders[who], units(f"0.{cents:02d}"), size * 10_000
         if price % market.tick:
