@@ -11,7 +11,8 @@ class FillReverted(Data):  # type: ignore[misc]  # Nautilus's Cython base has no
 
     The books are corrected by an opposite order of the same strategy, tagged
     ``FILL_REVERTED``, with the same price and quantity and the commission given back; this message
-    precedes it, so that whoever manages the other leg can act on it first.
+    precedes it, so that whoever manages the other leg can act on it first. Subscribe with
+    ``self.subscribe_data(FILL_REVERTED, client_id=ClientId("POLYMARKET"))``.
 
     Parameters
     ----------

@@ -63,6 +63,7 @@ from adapters.polymarket.protocol import (
 )
 from adapters.polymarket.symbols import asset_id_of
 from adapters.polymarket.websocket import MarketSocket
+from messages.fills import FillReverted
 from messages.health import FEED_HEALTH, FeedHealth
 
 _NS = 1_000_000_000
@@ -358,13 +359,15 @@ class PolymarketDataClient(LiveMarketDataClient):
             self._hub.ticks.stream_whole(asset_id, whole=False)
 
     async def _subscribe(self, command: SubscribeData) -> None:
-        if command.data_type.type is not FeedHealth:
-            self._log.error(f"Cannot subscribe to {command.data_type}: only FeedHealth is offered")
-            return
-        self._handle_data(CustomData(FEED_HEALTH, self._health_message()))
+        if command.data_type.type is FeedHealth:
+            self._handle_data(CustomData(FEED_HEALTH, self._health_message()))
+        elif command.data_type.type is not FillReverted:  # published by the execution client
+            self._log.error(
+                f"Cannot subscribe to {command.data_type}: FeedHealth and FillReverted are offered"
+            )
 
     async def _unsubscribe(self, command: UnsubscribeData) -> None:
-        """FeedHealth needs no unsubscription: the bus stops delivering it."""
+        """Nothing to undo: the bus stops delivering."""
 
     async def _subscribe_instruments(self, command: SubscribeInstruments) -> None:
         """Changed instruments are always published."""

@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
 from nautilus_trader.execution.messages import (
@@ -34,7 +33,6 @@ from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.model.enums import AccountType, OmsType, OrderSide, OrderStatus
 from nautilus_trader.model.events import OrderRejected
 from nautilus_trader.model.identifiers import AccountId, ClientId, ClientOrderId, VenueOrderId
-from nautilus_trader.model.objects import AccountBalance
 from nautilus_trader.model.orders import Order
 
 from adapters.common.errors import AdapterError, VenueRefusal
@@ -42,6 +40,7 @@ from adapters.common.frames import FrameTap
 from adapters.common.ledger import Accept, Close, Phase, Reject, Revived
 from adapters.common.outcome import Accepted, Outcome, Rejected, Unknown
 from adapters.polymarket import parsing
+from adapters.polymarket.account import AccountView
 from adapters.polymarket.config import PolymarketExecClientConfig
 from adapters.polymarket.constants import (
     HEARTBEAT_INTERVAL_SECS,
@@ -50,23 +49,18 @@ from adapters.polymarket.constants import (
 from adapters.polymarket.credentials import StoredKey
 from adapters.polymarket.eligibility import Eligibility, Permission, check_eligibility
 from adapters.polymarket.events import OrderEvents
-from adapters.polymarket.fees import buy_reserve
 from adapters.polymarket.fills import Fill, TradeRecord
-from adapters.polymarket.http import ClobClient, order_body
+from adapters.polymarket.foreign import ForeignOrders
+from adapters.polymarket.http import ClobClient
 from adapters.polymarket.hub import PolymarketHub
-from adapters.polymarket.order_log import LoggedOrder, OrderLog
-from adapters.polymarket.orders import (
-    Denied,
-    OrderContext,
-    OrderPlan,
-    build_order,
-    protection_price,
-)
+from adapters.polymarket.order_log import OrderLog
+from adapters.polymarket.orders import Denied
 from adapters.polymarket.reconcile import Reconciler
 from adapters.polymarket.refusals import STOPS_TRADING, Code
+from adapters.polymarket.reports import Reports, order_id_of
 from adapters.polymarket.schemas.clob import OrderReply
-from adapters.polymarket.signing import OrderSigner, SignedOrder
-from adapters.polymarket.symbols import asset_id_of
+from adapters.polymarket.signing import OrderSigner
+from adapters.polymarket.submission import OrderDesk, Prepared, tracked_order
 from adapters.polymarket.tracker import (
     Booked,
     Contradicted,
@@ -79,7 +73,7 @@ from adapters.polymarket.tracker import (
     Reverted,
     Tracked,
 )
-from adapters.polymarket.user import OrderRecord, OrderState, user_opening_frame
+from adapters.polymarket.user import OrderRecord, user_opening_frame
 from adapters.polymarket.websocket import UserSocket
 
 _NS = 1_000_000_000
@@ -87,15 +81,6 @@ _ZERO = Decimal(0)
 _TICK_S = 0.25
 _FOREIGN_WAIT_NS = 3 * _NS
 _ELIGIBILITY_EVERY_NS = 300 * _NS
-
-
-class _Prepared(msgspec.Struct, frozen=True):
-    """An order ready to be sent."""
-
-    order: Order
-    plan: OrderPlan
-    signed: SignedOrder
-    body: dict[str, object]
 
 
 class PolymarketExecutionClient(LiveExecutionClient):
@@ -151,9 +136,6 @@ class PolymarketExecutionClient(LiveExecutionClient):
         self._asked_eligibility_ns = 0
         self._checks: dict[str, int] = {}
         self._checking: set[str] = set()
-        self._logged: dict[str, LoggedOrder] = {}
-        self._foreign: dict[str, tuple[OrderRecord | None, int]] = {}
-        self._settled: set[str] = set()
         self._account_dirty = False
         self._round_due = asyncio.Event()
         self._ready = False
@@ -170,6 +152,41 @@ class PolymarketExecutionClient(LiveExecutionClient):
             trader_id=self.trader_id,
         )
         self._reconciler = self._new_reconciler()
+        self._account = AccountView(
+            tracker=self.tracker, market_of=self._provider.market, fee=self.events.fee
+        )
+        self.reports = Reports(
+            hub=hub,
+            clob=self._clob,
+            tracker=self.tracker,
+            reconciler=self._reconciler,
+            cache=cache,
+            account_id=self.account_id,
+            clock_ns=clock.timestamp_ns,
+            fee=self.events.fee,
+            order_of=self.events.order,
+            load_markets=self._load_markets,
+        )
+        self._foreign = ForeignOrders(
+            clob=self._clob,
+            tracker=self.tracker,
+            reconciler=self._reconciler,
+            adopt=self._adopt_from_cache,
+            order_report=self.reports.order_report,
+            load_markets=self._load_markets,
+            send=self._send_order_status_report,
+            clock_ns=clock.timestamp_ns,
+        )
+        self._desk = OrderDesk(
+            hub=hub,
+            signer=signer,
+            tracker=self.tracker,
+            order_log=order_log,
+            cache=cache,
+            clock_ns=clock.timestamp_ns,
+            config=config,
+            eligibility=lambda: self.eligibility,
+        )
 
     def _new_reconciler(self) -> Reconciler:
         return Reconciler(
@@ -284,32 +301,13 @@ class PolymarketExecutionClient(LiveExecutionClient):
         for order in self._cache.orders_open(venue=self.venue):
             if order.venue_order_id is not None:
                 self._adopt(order, order.venue_order_id.value)
-        self._logged = logged
+        self.reports.logged = logged
 
     def _adopt(self, order: Order, order_id: str) -> None:
-        if self.tracker.by_id(order_id) is not None:
-            return
-        asset_id = order.instrument_id.symbol.value
-        market = self._provider.market(asset_id)
-        quantity = order.quantity.as_decimal()
-        booked = {
-            event.trade_id.value: event.last_qty.as_decimal()
-            for event in order.events
-            if hasattr(event, "trade_id")
-        }
-        tracked = Tracked(
-            order_id=order_id.lower(),
-            client_id=order.client_order_id.value,
-            asset_id=asset_id,
-            market=market.condition_id if market else "",
-            side="BUY" if order.side == OrderSide.BUY else "SELL",
-            price=order.price.as_decimal() if order.has_price else Decimal(1),
-            shares=quantity,
-            order_type=parsing.TIF_TO_VENUE.get(order.time_in_force, "GTC"),
-            cancel_rest=False,
-            sent_ns=order.ts_init,
-        )
-        self._apply(self.tracker.adopt(tracked, quantity, booked))
+        if self.tracker.by_id(order_id) is None:
+            market = self._provider.market(order.instrument_id.symbol.value)
+            found = tracked_order(order, order_id, market.condition_id if market else "")
+            self._apply(self.tracker.adopt(*found))
 
     def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
         self.create_task(self._guarded(work, name), log_msg=name)
@@ -334,7 +332,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
                 for order in (*self.tracker.in_doubt(), *self.tracker.ending()):
                     self._checks.setdefault(order.order_id, now_ns)
             self._run_due_checks(now_ns)
-            await self._guarded(self._report_foreign(now_ns), "foreign orders")
+            await self._guarded(self._foreign.report_due(now_ns), "foreign orders")
             if now_ns - self._asked_eligibility_ns >= _ELIGIBILITY_EVERY_NS:
                 await self._ask_eligibility()
             if self._account_dirty:
@@ -390,7 +388,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
     async def _round(self) -> None:
         await self._reconciler.everything()
         await self._settle_resolved()
-        for asset_id in sorted(self.tracker.holdings.assets() - self._settled):
+        for asset_id in sorted(self.tracker.holdings.assets() - self.reports.settled):
             rebased = await self._reconciler.check_holding(asset_id)
             if rebased is not None:
                 self._log.error(
@@ -403,14 +401,14 @@ class PolymarketExecutionClient(LiveExecutionClient):
         held = {
             position.instrument_id.symbol.value
             for position in self._cache.positions_open(venue=self.venue)
-        } - self._settled
+        } - self.reports.settled
         markets = {m.condition_id: m for a in held if (m := self._provider.market(a)) is not None}
         if not markets:
             return
         for condition_id, values in (await self._hub.resolutions(sorted(markets))).items():
             for asset_id, value in zip(markets[condition_id].asset_ids, values, strict=True):
                 if asset_id in held and not self.tracker.fills.unconfirmed_bought(asset_id):
-                    self._settled.add(asset_id)
+                    self.reports.settled.add(asset_id)
                     self.events.settle(asset_id, value)
 
     async def _beat(self) -> None:
@@ -450,109 +448,22 @@ class PolymarketExecutionClient(LiveExecutionClient):
 
     async def _submit(self, orders: Sequence[Order]) -> None:
         """Send 1 to n orders: the one path for single orders and lists."""
-        prepared: list[_Prepared] = []
+        prepared: list[Prepared] = []
         for order in orders:
             if order.is_closed:
                 continue
             try:
-                prepared.append(await self._prepare(order))
+                if not self._ready:
+                    raise Denied("the account has not been read yet")
+                prepared.append(await self._desk.prepare(order))
             except AdapterError as exc:
                 self.events.denied(order, str(exc))
         for start in range(0, len(prepared), POST_ORDERS_MAX):
             await self._send(prepared[start : start + POST_ORDERS_MAX])
 
-    async def _prepare(self, order: Order) -> _Prepared:
-        """Check, size and sign one order.
-
-        Raises
-        ------
-        AdapterError
-            The order must be denied.
-        """
-        side = "BUY" if order.side == OrderSide.BUY else "SELL"
-        if not self._ready:
-            raise Denied("the account has not been read yet")
-        refusal = self.eligibility.refuses(side)
-        if refusal is not None:
-            raise Denied(refusal)
-        asset_id = asset_id_of(order.instrument_id.value)
-        market = self._provider.market(asset_id)
-        if market is None:
-            raise Denied(f"{order.instrument_id} is not loaded")
-        if market.closed or market.condition_id in self._hub.resolved:
-            raise Denied(f"{market.slug} is closed")
-        tick = await self._hub.confirm_tick(asset_id)
-        context = OrderContext(
-            market=market,
-            asset_id=asset_id,
-            tick_size=tick,
-            now_ns=self._clock.timestamp_ns(),
-            exact_shares=self._config.exact_shares,
-            builder_code=self._config.builder_code,
-            protection_price=self._protection(order),
-        )
-        plan = build_order(order, context)
-        if side == "SELL":
-            self._check_sellable(asset_id, plan.amounts.shares)
-        signed = self._signer.sign_order(plan.fields, market.exchange)
-        body = order_body(
-            signed,
-            owner=self.tracker.api_key,
-            order_type=plan.order_type,
-            post_only=plan.post_only,
-            expiration_s=plan.expiration_s,
-        )
-        self._register(order, plan, signed, market.condition_id)
-        return _Prepared(order, plan, signed, body)
-
-    def _check_sellable(self, asset_id: str, shares: Decimal) -> None:
-        sellable = self.tracker.sellable(asset_id)
-        if shares > sellable:
-            unconfirmed = self.tracker.unconfirmed(asset_id).bought
-            raise Denied(
-                f"SELL of {shares} shares: {sellable} can be sold now "
-                f"(held {self.tracker.holdings.shares(asset_id)}, of which {unconfirmed} are not "
-                f"confirmed on chain, {self.tracker.open_sells(asset_id)} offered already)"
-            )
-
-    def _protection(self, order: Order) -> Decimal | None:
-        if order.has_price:
-            return None
-        book = self._cache.order_book(order.instrument_id)
-        if book is None:
-            return None
-        levels = book.asks() if order.side == OrderSide.BUY else book.bids()
-        ladder = [
-            (level.price.as_decimal(), sum((o.size.as_decimal() for o in level.orders()), _ZERO))
-            for level in levels
-        ]
-        return protection_price(
-            ladder, order.quantity.as_decimal(), in_dollars=order.is_quote_quantity
-        )
-
-    def _register(
-        self, order: Order, plan: OrderPlan, signed: SignedOrder, condition_id: str
-    ) -> None:
-        quantity = plan.amounts.shares if order.is_quote_quantity else order.quantity.as_decimal()
-        tracked = Tracked(
-            order_id=signed.order_hash,
-            client_id=order.client_order_id.value,
-            asset_id=plan.fields.token_id,
-            market=condition_id,
-            side=plan.side,
-            price=plan.price,
-            shares=plan.amounts.shares,
-            order_type=plan.order_type,
-            cancel_rest=plan.cancel_rest,
-            sent_ns=self._clock.timestamp_ns(),
-            dollars=plan.amounts.can_overfill,
-        )
-        self.tracker.register(tracked, quantity)
-        self._cache.add_venue_order_id(order.client_order_id, VenueOrderId(signed.order_hash))
-
-    async def _send(self, batch: list[_Prepared]) -> None:
+    async def _send(self, batch: list[Prepared]) -> None:
         try:
-            self.order_log.write([_log_entry(item, self._clock.timestamp_ns()) for item in batch])
+            self._desk.write_down(batch)
         except OSError as exc:
             for item in batch:
                 self.tracker.forget_unsent(item.order.client_order_id.value)
@@ -565,7 +476,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
         for item, outcome in zip(batch, outcomes, strict=True):
             self._on_outcome(item, outcome)
 
-    def _on_outcome(self, item: _Prepared, outcome: Outcome[OrderReply]) -> None:
+    def _on_outcome(self, item: Prepared, outcome: Outcome[OrderReply]) -> None:
         client_id = item.order.client_order_id.value
         order_id = item.signed.order_hash
         if isinstance(outcome, Accepted):
@@ -580,7 +491,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
         else:
             self._on_refused(item, outcome)
 
-    def _follow_up(self, item: _Prepared, status: str) -> None:
+    def _follow_up(self, item: Prepared, status: str) -> None:
         """See to what an answer leaves open: trades to come, a rest to cancel, a delay to end."""
         order_id = item.signed.order_hash
         if item.plan.cancel_rest:
@@ -592,7 +503,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
         elif status == "matched":
             self._check_later(order_id, self._config.fill_wait_s)
 
-    def _on_refused(self, item: _Prepared, refused: Rejected) -> None:
+    def _on_refused(self, item: Prepared, refused: Rejected) -> None:
         client_id = item.order.client_order_id.value
         asset_id = item.plan.fields.token_id
         if refused.code == Code.TICK:
@@ -638,7 +549,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
     async def _cancel_commanded(self, client_order_ids: list[ClientOrderId]) -> None:
         ids: list[str] = []
         for client_order_id in client_order_ids:
-            found = self._order_id(client_order_id)
+            found = order_id_of(self.tracker, self._cache, client_order_id)
             order = self._cache.order(client_order_id)
             if found is not None:
                 ids.append(found)
@@ -646,13 +557,6 @@ class PolymarketExecutionClient(LiveExecutionClient):
                 self.events.cancel_rejected(order, "the order's id at the venue is not known")
         if ids:
             await self._cancel(ids)
-
-    def _order_id(self, client_order_id: ClientOrderId) -> str | None:
-        tracked = self.tracker.by_client(client_order_id.value)
-        if tracked is not None:
-            return tracked.order_id
-        venue_order_id = self._cache.venue_order_id(client_order_id)
-        return venue_order_id.value if venue_order_id else None
 
     async def _cancel(self, order_ids: list[str]) -> None:
         """Cancel by id; each id has its own outcome."""
@@ -740,7 +644,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
     def _without_order(self, effect: Any) -> None:  # noqa: ANN401 - an effect with a fill or not
         """Report a fill of an order Nautilus does not hold."""
         if isinstance(effect, Booked):
-            self._send_fill_report(self._fill_report(effect.fill))
+            self._send_fill_report(self.reports.fill_report(effect.fill))
         elif isinstance(effect, Reverted):
             order_id = VenueOrderId(effect.fill.order_id)
             known = self._cache.client_order_id(order_id)
@@ -754,14 +658,13 @@ class PolymarketExecutionClient(LiveExecutionClient):
 
     def _on_foreign(self, record: OrderRecord) -> None:
         if not self._adopt_from_cache(record.order_id):
-            known = self._foreign.get(record.order_id, (None, self._clock.timestamp_ns()))
-            self._foreign[record.order_id] = (record, known[1])
+            self._foreign.saw_order(record)
         else:
             self._apply(self.tracker.order(record))
 
     def _on_parked(self, fill: Fill) -> None:
         if not self._adopt_from_cache(fill.order_id):
-            self._foreign.setdefault(fill.order_id, (None, self._clock.timestamp_ns()))
+            self._foreign.saw_fill(fill)
 
     def _adopt_from_cache(self, order_id: str) -> Tracked | None:
         """Track an order the engine made from our report."""
@@ -772,214 +675,35 @@ class PolymarketExecutionClient(LiveExecutionClient):
         self._adopt(order, order_id)
         return self.tracker.by_id(order_id)
 
-    async def _report_foreign(self, now_ns: int) -> None:
-        """Report orders placed by somebody else with this wallet, a few seconds after the news.
-
-        Our own orders are registered before they are sent, so what is unknown after the wait is
-        not ours. The engine makes an external order of the report; fills follow when it exists.
-        """
-        due = [i for i, (_, at) in self._foreign.items() if now_ns - at >= _FOREIGN_WAIT_NS]
-        for order_id in due:
-            record, _ = self._foreign.pop(order_id)
-            if self._adopt_from_cache(order_id):
-                continue
-            if record is None:
-                row = await self._clob.order(order_id)
-                record = self._reconciler.order_records([row])[0] if row else None
-            parked = [f for f in self.tracker.parked() if f.order_id == order_id]
-            if record is None and not parked:
-                continue
-            if record is not None and record.state is not OrderState.LIVE and not parked:
-                continue  # ended without a fill of ours
-            await self._load_markets({record.asset_id if record else parked[0].asset_id})
-            self._send_order_status_report(self._external_report(record, parked, order_id))
-            self._foreign[order_id] = (record, now_ns)
-
-    def _external_report(
-        self, record: OrderRecord | None, parked: list[Fill], order_id: str
-    ) -> OrderStatusReport:
-        if record is None:
-            fill = parked[0]
-            record = OrderRecord(
-                order_id=order_id,
-                state=OrderState.LIVE,
-                reason="",
-                is_placement=False,
-                market=fill.market,
-                asset_id=fill.asset_id,
-                side=fill.side,
-                price=fill.price,
-                original_size=sum((f.size for f in parked), _ZERO),
-                size_matched=None,
-                order_type="GTC",
-                expiration_s=0,
-                ts_event_ns=fill.matched_ns,
-            )
-        return self._order_report(record._replace(state=OrderState.LIVE), filled=_ZERO)
-
     # -- account ----------------------------------------------------------------------------------
 
-    async def _publish_account(self) -> None:
-        """Publish the collateral: what the venue has, less what matched and was not yet taken."""
-        self._account_dirty = False
-        balance = await self._reconciler.collateral()
-        unpaid = _ZERO
-        for fill in self.tracker.fills.unmined_fills():
-            if fill.side == "BUY":
-                unpaid += fill.price * fill.size + self.events.fee(fill)
-        total = max(_ZERO, balance - unpaid)
-        locked = min(total, self._locked())
-        self.generate_account_state(
-            [
-                AccountBalance(
-                    parsing.money(total),
-                    parsing.money(locked),
-                    parsing.money(total) - parsing.money(locked),
-                )
-            ],
-            [],
-            True,
-            self._clock.timestamp_ns(),
-        )
-
-    def _locked(self) -> Decimal:
-        """Return what open BUY orders may still cost, fees included."""
-        locked = _ZERO
-        for order in self.tracker.open():
-            market = self._provider.market(order.asset_id)
-            if order.side != "BUY" or order.ending is not None or market is None:
-                continue
-            leaves = max(_ZERO, order.shares - self.tracker.filled(order.client_id))
-            locked += order.price * leaves
-            if market.fees is not None:
-                locked += buy_reserve(market, order.price, leaves, dollars=order.dollars)
-        return locked
-
     # -- reports ----------------------------------------------------------------------------------
+    # -- account and reports ----------------------------------------------------------------------
+
+    async def _publish_account(self) -> None:
+        """Publish the collateral."""
+        self._account_dirty = False
+        balance = self._account.balance(await self._reconciler.collateral())
+        self.generate_account_state([balance], [], True, self._clock.timestamp_ns())
 
     async def generate_order_status_report(
         self, command: GenerateOrderStatusReport
     ) -> OrderStatusReport | None:
         """Ask about one order; None when the venue does not know it."""
-        order_id = command.venue_order_id.value if command.venue_order_id else None
-        if order_id is None and command.client_order_id is not None:
-            order_id = self._order_id(command.client_order_id)
-        if order_id is None:
-            return None
-        tracked = self.tracker.by_id(order_id)
-        if tracked is not None:
-            await self._reconciler.check(tracked)
-        row = await self._clob.order(order_id)
-        if row is None:
-            return None
-        record = self._reconciler.order_records([row])[0]
-        return self._order_report(record)
+        return await self.reports.order(command)
 
     async def generate_order_status_reports(
         self, command: GenerateOrderStatusReports
     ) -> list[OrderStatusReport]:
         """Report the venue's open orders; raises when they cannot all be read."""
-        listed = await self._reconciler.everything()
-        await self._load_markets({record.asset_id for record in listed.values()})
-        wanted = command.instrument_id
-        return [
-            self._order_report(record)
-            for record in listed.values()
-            if wanted is None or wanted.symbol.value == record.asset_id
-        ]
+        return await self.reports.orders(command)
 
     async def generate_fill_reports(self, command: GenerateFillReports) -> list[FillReport]:
         """Report our fills that stand, provisional ones included; raises on any failure."""
-        start_s = int(command.start.timestamp()) if command.start is not None else None
-        after_s = start_s or self._hub.now_s() - int(self._config.lookback_hours * 3600)
-        fills = await self._reconciler.standing_fills(after_s)
-        wanted = command.instrument_id
-        await self._load_markets({fill.asset_id for fill in fills})
-        return [
-            self._fill_report(fill)
-            for fill in fills
-            if (wanted is None or wanted.symbol.value == fill.asset_id)
-            and (command.venue_order_id is None or command.venue_order_id.value == fill.order_id)
-        ]
+        return await self.reports.fills(command)
 
     async def generate_position_status_reports(
         self, command: GeneratePositionStatusReports
     ) -> list[PositionStatusReport]:
         """Report shares held, provisional ones included; raises when a balance cannot be read."""
-        if command.instrument_id is not None:
-            assets = {command.instrument_id.symbol.value}
-        else:
-            assets = self.tracker.holdings.assets()
-            assets |= {
-                p.instrument_id.symbol.value for p in self._cache.positions_open(venue=self.venue)
-            }
-        await self._load_markets(assets)
-        reports = []
-        for asset_id in sorted(assets):
-            if asset_id not in self._settled:
-                await self._reconciler.check_holding(asset_id)
-            shares = _ZERO if asset_id in self._settled else self.tracker.holdings.shares(asset_id)
-            if self._provider.market(asset_id) is not None:
-                reports.append(
-                    parsing.position_report(
-                        asset_id,
-                        shares,
-                        account_id=self.account_id,
-                        ts_ns=self._clock.timestamp_ns(),
-                    )
-                )
-        return reports
-
-    def _client_order_id(self, order_id: str) -> ClientOrderId | None:
-        tracked = self.tracker.by_id(order_id)
-        if tracked is not None:
-            return ClientOrderId(tracked.client_id)
-        known = self._cache.client_order_id(VenueOrderId(order_id))
-        if known is not None:
-            return known
-        logged = self._logged.get(order_id)
-        return ClientOrderId(logged.client_order_id) if logged else None
-
-    def _order_report(
-        self, record: OrderRecord, filled: Decimal | None = None
-    ) -> OrderStatusReport:
-        tracked = self.tracker.by_id(record.order_id)
-        order = self.events.order(tracked.client_id) if tracked else None
-        booked = self.tracker.fills.booked_size(record.order_id) if filled is None else filled
-        if tracked is not None and filled is None:
-            booked = self.tracker.filled(tracked.client_id)
-        return parsing.order_report(
-            record,
-            account_id=self.account_id,
-            client_order_id=self._client_order_id(record.order_id),
-            filled=booked,
-            ordered=order.quantity.as_decimal() if order is not None else None,
-            avg_px=None,
-            ts_ns=self._clock.timestamp_ns(),
-        )
-
-    def _fill_report(self, fill: Fill) -> FillReport:
-        return parsing.fill_report(
-            fill,
-            account_id=self.account_id,
-            client_order_id=self._client_order_id(fill.order_id),
-            commission=self.events.fee(fill),
-            ts_ns=self._clock.timestamp_ns(),
-        )
-
-
-def _log_entry(item: _Prepared, ts_ns: int) -> LoggedOrder:
-    order, plan = item.order, item.plan
-    return LoggedOrder(
-        order_id=item.signed.order_hash,
-        client_order_id=order.client_order_id.value,
-        strategy_id=order.strategy_id.value,
-        instrument_id=order.instrument_id.value,
-        market=item.signed.exchange_name,
-        side=plan.side,
-        price=str(plan.price),
-        quantity=str(order.quantity),
-        order_type=plan.order_type,
-        ts_ns=ts_ns,
-        body=msgspec.json.encode(item.body).decode(),
-    )
+        return await self.reports.positions(command)

@@ -62,7 +62,7 @@ class Reconciler:
         self._tracker = tracker
         self._market_of = market_of
         self._clock_ns = clock_ns
-        self._lookback_s = lookback_s
+        self.lookback_s = lookback_s
         self._absence_grace_ns = absence_grace_ns
         self._emit = emit
         self._on_garbled = on_garbled
@@ -100,7 +100,7 @@ class Reconciler:
     async def read_trades(self) -> None:
         """Read and apply trades since the last round, or since the oldest unconfirmed one."""
         now_s = self._clock_ns() // _NS
-        after_s = self._read_from_s or now_s - self._lookback_s
+        after_s = self._read_from_s or now_s - self.lookback_s
         oldest = min((f.matched_ns for f in self._tracker.fills.unconfirmed()), default=None)
         if oldest is not None:
             after_s = min(after_s, oldest // _NS - _OVERLAP_S)
