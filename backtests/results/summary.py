@@ -74,7 +74,7 @@ def make_summary(facts: Facts) -> dict[str, Any]:
         },
         "pnl": _pnl(facts, total),
         "waterfall": _waterfall(facts.boxes),
-        "boxes": _boxes(facts.boxes, total),
+        "boxes": _boxes(facts, total),
         "orders": _orders(facts.orders),
         "hazard": facts.hazard,
         "decisions": facts.decisions,
@@ -123,11 +123,13 @@ def _waterfall(boxes: Sequence[BoxRow]) -> list[dict[str, str]]:
     return [{"step": step, "amount": to_text(amount)} for step, amount in steps.items()]
 
 
-def _boxes(boxes: Sequence[BoxRow], total: Decimal) -> dict[str, Any]:
+def _boxes(facts: Facts, total: Decimal) -> dict[str, Any]:
+    boxes = facts.boxes
     opened = [box for box in boxes if box.contracts]
     still_open = [box for box in boxes if box.status == "open"]
     spent = _sum(boxes, "spent")
     status = Counter(box.status for box in opened)
+    open_cost = sum(facts.equity.open_cost.values(), ZERO)
     return {
         "opened": len(opened),
         "contracts": to_text(_sum(opened, "contracts")),
@@ -139,8 +141,8 @@ def _boxes(boxes: Sequence[BoxRow], total: Decimal) -> dict[str, Any]:
         "cost": to_text(_sum(opened, "cost") + _sum(opened, "fees")),
         "return_on_capital": _rate(total, spent) if spent else None,
         "annualised": None if still_open else _annualised(opened, total),
-        "worst_state_loss": to_text(max(ZERO, sum((-box.pnl for box in still_open), ZERO))),
-        "divergence_loss": to_text(sum((box.cost + box.fees for box in still_open), ZERO)),
+        "worst_state_loss": to_text(max(ZERO, open_cost - facts.equity.open_worst)),
+        "divergence_loss": to_text(open_cost),
     }
 
 
