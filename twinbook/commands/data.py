@@ -1,10 +1,13 @@
-"""``twinbook data``: load, generate, check, scan and cut market data."""
+"""``twinbook data``: load, generate, check, scan, cut and download market data."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +27,14 @@ from backtests.data import (
     open_dataset,
     scan_dataset,
 )
+from backtests.data.archives.files import (
+    HOUR_FORMAT,
+    Archive,
+    hours,
+    parse_hour,
+    polymarket_archive,
+)
+from backtests.data.load import read_pairs
 from backtests.data.statistics import describe
 
 app = typer.Typer(
@@ -196,6 +207,106 @@ def stats(directory: DatasetDir) -> None:
     for name in found.edges.__struct_fields__:
         edges.add_row(name, str(getattr(found.edges, name)))
     _out.print(edges)
+
+
+@app.command()
+def download(
+    mirror: Annotated[Path, typer.Argument(metavar="MIRROR", help="Folder to fill.")],
+    first: Annotated[str, typer.Option("--from", help="First UTC hour, e.g. 2026-06-01T12.")],
+    last: Annotated[str, typer.Option("--to", help="Last UTC hour, included.")],
+    venue: Annotated[
+        list[str] | None, typer.Option(help="kalshi or polymarket; default: both.")
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(help="HTTP proxy.")] = None,
+) -> None:
+    """Download hours of the public L2 archives, resuming what was interrupted."""
+    from backtests.data.archives.download import DownloadSettings, Result
+    from backtests.data.archives.download import download as fetch
+
+    with _one_line_errors(), _progress("downloading") as show:
+        wanted = _wanted_hours(first, last, venue or ["kalshi", "polymarket"])
+        outcomes = asyncio.run(
+            fetch(
+                mirror,
+                wanted,
+                DownloadSettings(proxy=proxy),
+                progress=lambda _name, done, total: show(done, total),
+            )
+        )
+    for outcome in outcomes:
+        why = f": {outcome.why}" if outcome.why else f" ({outcome.bytes} bytes)"
+        line = f"{outcome.archive}/{outcome.name} {outcome.result.value}{why}"
+        _out.print(line, soft_wrap=True, markup=False)
+    if any(o.result is Result.FAILED for o in outcomes):
+        raise typer.Exit(EXIT_BAD_DATA)
+
+
+def _wanted_hours(first: str, last: str, venues: list[str]) -> list[tuple[Archive, datetime]]:
+    """Return the hours of the venues in time order."""
+    span = list(hours(parse_hour(first), parse_hour(last)))
+    if not span:
+        raise DataError("--to", last, f"an hour from {first} on")
+    wanted = []
+    for hour in span:
+        for name in venues:
+            if name not in ("kalshi", "polymarket"):
+                raise DataError("--venue", repr(name), "kalshi or polymarket")
+            archive = Archive.KALSHI if name == "kalshi" else polymarket_archive(hour)
+            if not archive.first <= hour <= archive.last:
+                allowed = f"{archive.first:{HOUR_FORMAT}} to {archive.last:{HOUR_FORMAT}}"
+                raise DataError(archive.value, f"{hour:{HOUR_FORMAT}}", allowed, field="hour")
+            wanted.append((archive, hour))
+    return wanted
+
+
+@app.command()
+def archive(
+    mirror: Annotated[Path, typer.Argument(metavar="MIRROR", help="Folder of archive hours.")],
+    pairs: Annotated[Path, typer.Option(help="pairs.json: tickers and YES tokens.")],
+    first: Annotated[str, typer.Option("--from", help="First UTC hour, e.g. 2026-06-01T12.")],
+    last: Annotated[str, typer.Option("--to", help="Last UTC hour, included.")],
+    output: Output,
+    seed_hours: Annotated[int, typer.Option(help="Hours read before to seed the books.")] = 2,
+    use_degraded: Annotated[bool, typer.Option(help="Read files that failed the test.")] = False,
+    reproduced_min: Annotated[
+        float, typer.Option(help="Leave out pairs that reproduced a smaller share of snapshots.")
+    ] = 0.0,
+    replace: Replace = False,
+) -> None:
+    """Rebuild the books of pairs from a mirror of the archives into a dataset."""
+    from backtests.data.archives.load import ArchiveSettings, load_archives
+
+    with _one_line_errors(), _progress("rebuilding") as show:
+        dataset = load_archives(
+            mirror,
+            read_pairs(pairs, accept_recorded=True),
+            output,
+            ArchiveSettings(
+                first=parse_hour(first),
+                last=parse_hour(last),
+                seed_hours=seed_hours,
+                use_degraded=use_degraded,
+                reproduced_min=reproduced_min,
+            ),
+            progress=lambda done, total, _name: show(done, total),
+            replace=replace,
+        )
+    coverage = json.loads((dataset.path / "coverage.json").read_bytes())
+    table = Table(title="books rebuilt from the archives")
+    for name in ("market", "observations", "snapshots reproduced", "share"):
+        table.add_column(name, justify="left" if name == "market" else "right")
+    for name, market in coverage["markets"].items():
+        compared = f"{market['snapshots_reproduced']} of {market['snapshots_compared']}"
+        share = market["reproduced_share"]
+        shown = "–" if share is None else f"{share:.0%}"
+        table.add_row(_short(name), str(market["observations"]), compared, shown)
+    _out.print(table)
+    for entry in coverage["files"]:
+        if entry["verdict"] != "accept":
+            _out.print(f"{entry['file']}: {entry['verdict']}: {entry['why']}", soft_wrap=True)
+    for pair, why in coverage["pairs_dropped"].items():
+        _out.print(f"left out {pair}: {why}", soft_wrap=True)
+    _summary(dataset)
 
 
 def _summary(dataset: Dataset) -> None:
