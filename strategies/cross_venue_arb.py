@@ -365,8 +365,13 @@ class CrossVenueArb(Strategy):
     def ask_order(self, client_order_id: ClientOrderId | None) -> None:
         """Ask the venue what became of an order."""
         order = None if client_order_id is None else self.cache.order(client_order_id)
-        if order is not None:
+        if order is None:
+            return
+        try:
             self.query_order(order)
+        except NotImplementedError:
+            # a simulated venue cannot be asked; its answer comes by itself
+            self.log.warning(f"{client_order_id}: the venue cannot be asked")
 
     def cancel_live(self, client_order_id: ClientOrderId | None) -> None:
         """Cancel an order that outlived its deadline."""

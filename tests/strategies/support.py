@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -23,6 +22,7 @@ from nautilus_trader.model.enums import (
     OrderSide,
     RecordFlag,
 )
+from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import InstrumentId, Symbol, TraderId, Venue
 from nautilus_trader.model.instruments import BinaryOption
 from nautilus_trader.model.objects import Currency, Money, Price, Quantity
@@ -97,6 +97,8 @@ class ScheduleFees(FeeModel):
 
     def get_commission(self, order, fill_qty, fill_px, instrument) -> Money:
         key = order.client_order_id.value
+        if key.startswith("EXPIRATION"):
+            return Money(0, instrument.quote_currency)
         charge, self.states[key] = self.schedule.charge(
             self.states.get(key, NEW_ORDER),  # type: ignore[arg-type]
             price=fill_px.as_decimal(),
@@ -160,8 +162,8 @@ class World:
         # not empty, so that the engine keeps this very dict and later values reach it
         self.settle = {InstrumentId.from_str("NONE.NONE"): 0.0}
         for name, currency, amount, schedule in (
-            ("KALSHI", USD, cash[0], pairs[0].a.fees.at(T0) if pairs[0].a.fees else None),
-            ("POLYMARKET", pUSD, cash[1], pairs[0].b.fees.at(T0)),
+            ("KALSHI", USD, cash[0], KALSHI_FEES.at(T0)),
+            ("POLYMARKET", pUSD, cash[1], POLYMARKET_FEES.at(T0)),
         ):
             self.engine.add_venue(
                 Venue(name),
@@ -188,6 +190,8 @@ class World:
         bus = self.engine.kernel.msgbus
         bus.subscribe(f"data.{DecisionMessage.data_type().topic}", self._on_decision)
         bus.subscribe(f"data.{CountersMessage.data_type().topic}", self._on_counters)
+        bus.subscribe("events.order.*", self._on_order_event)
+        self.filled: list[OrderFilled] = []
         self.data: list[object] = []
         self.step = 0
 
@@ -197,10 +201,17 @@ class World:
     def _on_counters(self, message: CountersMessage) -> None:
         self.counters = message.counters
 
-    def book(self, t_s: float, m: PairMarket, bids: Levels, asks: Levels) -> World:
+    def _on_order_event(self, event: object) -> None:
+        if isinstance(event, OrderFilled):
+            self.filled.append(event)
+
+    def book(
+        self, t_s: float, m: PairMarket, bids: Levels, asks: Levels, *, no_ask_size: str = ""
+    ) -> World:
+        """Add a snapshot; ``no_ask_size`` is what the venue really has where we see the bids."""
         ts = T0 + int(t_s * SECOND)
         mirror_bids = [(_mirror(p), s) for p, s in asks]
-        mirror_asks = [(_mirror(p), s) for p, s in bids]
+        mirror_asks = [(_mirror(p), no_ask_size or s) for p, s in bids]
         self._snapshot(ts, m.no_id, mirror_bids, mirror_asks)
         self._snapshot(ts, m.yes_id, bids, asks)
         return self
@@ -232,11 +243,9 @@ class World:
             self.settle[iid] = float(value)
         return self
 
-    def at(self, t_s: float, action: Callable[[CrossVenueArb], None]) -> World:
-        """Run an action on the strategy at a time."""
-        self._actions = getattr(self, "_actions", [])
-        self._actions.append((T0 + int(t_s * SECOND), action))
-        return self
+    @staticmethod
+    def text(*pairs: Pair) -> str:
+        return encode_pairs(pairs).decode()
 
     def run(self) -> World:
         self.engine.add_data(self.data, sort=True)
@@ -259,18 +268,15 @@ class World:
         return account.balance_total(currency).as_decimal()
 
     def fills(self) -> list[tuple[str, str, Decimal, Decimal]]:
-        rows = []
-        for order in self.engine.cache.orders():
-            for event in order.events:
-                if type(event).__name__ == "OrderFilled":
-                    side = "BUY" if order.side == OrderSide.BUY else "SELL"
-                    rows.append(
-                        (
-                            event.ts_event, order.instrument_id.symbol.value, side,
-                            event.last_px.as_decimal(), event.last_qty.as_decimal(),
-                        )
-                    )  # fmt: skip
-        return [row[1:] for row in sorted(rows)]
+        return [
+            (
+                event.instrument_id.symbol.value,
+                "BUY" if event.order_side == OrderSide.BUY else "SELL",
+                event.last_px.as_decimal(),
+                event.last_qty.as_decimal(),
+            )
+            for event in self.filled
+        ]
 
     def tags(self) -> list[list[str]]:
         return [o.tags for o in self.engine.cache.orders() if o.tags]
