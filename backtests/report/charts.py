@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from backtests.report.stats import Survival, nice_step
@@ -117,16 +118,30 @@ def thin(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     return kept
 
 
+def _cuts(ordered: Sequence[int]) -> set[int]:
+    """Return the times after which an axis goes on again: ends of the silences that are cut.
+
+    The longest silence is cut while it lasts over two hours and over a quarter of what is shown.
+    """
+    shown = ordered[-1] - ordered[0]
+    found: set[int] = set()
+    for silence, ts in sorted(((b - a, b) for a, b in pairwise(ordered)), reverse=True):
+        if silence <= max(shown // 4, 7_200 * 10**9):
+            break
+        found.add(ts)
+        shown -= silence
+    return found
+
+
 class TimeAxis:
     """Time in pixels, with long stretches in which nothing happened cut to a marked gap."""
 
     def __init__(self, times_ns: Sequence[int], start: float, end: float) -> None:
         ordered = sorted(set(times_ns)) or [0]
-        whole = max(ordered[-1] - ordered[0], 1)
         busy: list[list[int]] = [[ordered[0], ordered[0]]]
+        cuts = _cuts(ordered)
         for ts in ordered[1:]:
-            # a silence of more than a fifth of everything, and of more than two hours, is cut
-            if ts - busy[-1][1] > max(whole // 5, 7_200 * 10**9):
+            if ts in cuts:
                 busy.append([ts, ts])
             else:
                 busy[-1][1] = ts

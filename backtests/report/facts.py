@@ -15,7 +15,7 @@ from backtests.report.text import NS
 
 ZERO = Decimal(0)
 VENUES = {"KALSHI": "Kalshi", "POLYMARKET": "Polymarket", "POLYMARKET_US": "Polymarket US"}
-#: A venue looked at less often than this is polled, not streamed, as far as latency goes.
+#: Where a session does not say how it was recorded: looks further apart than this are polls.
 POLLED_NS = NS
 
 
@@ -92,8 +92,13 @@ class Facts:
 
     @property
     def taken(self) -> int:
-        """Decisions that led to orders."""
+        """Decisions that led to orders, to open a box or to close one."""
         return int(self.summary["decisions"]["taken"])
+
+    @cached_property
+    def attempts(self) -> int:
+        """Boxes that were tried, completed or not."""
+        return int(self.folder.table("boxes", ["box_id"]).num_rows)
 
     @property
     def opened(self) -> int:
@@ -140,26 +145,13 @@ class Facts:
         """Refusals by reason."""
         return by_reason(self.folder.decisions)
 
-    @cached_property
-    def looks_ns(self) -> int | None:
-        """Longest usual time between two looks at a traded book, or None where unknown."""
-        books = self.folder.quality.get("instruments")
-        if not isinstance(books, dict):
-            return None
-        medians = [
-            int(book["gap_median_ns"])
-            for book in books.values()
-            if isinstance(book, dict) and book.get("role") == "leg" and book.get("gap_median_ns")
-        ]
-        return max(medians) if medians else None
-
-    def looks_of(self, pair_id: str) -> int | None:
-        """Longest usual time between two looks at the books of one pair."""
+    def looks_of(self, pair_id: str, session: str | None = None) -> int | None:
+        """Longest usual time between two looks at the books of one pair (ns), None if unknown."""
         books = self.folder.quality.get("instruments")
         legs = [
             f"{m['yes']}.{m['venue']}"
             for p in self.folder.pairs
-            if p.get("pair_id") == pair_id
+            if p.get("pair_id") == pair_id and session in {None, p.get("session")}
             for m in p["markets"]
         ]
         if not isinstance(books, dict):
@@ -168,9 +160,29 @@ class Facts:
         return max(found) if found else None
 
     @cached_property
-    def polled(self) -> bool:
-        """Whether some traded book was looked at less than once a second."""
-        return self.looks_ns is not None and self.looks_ns >= POLLED_NS
+    def polled(self) -> dict[str, int]:
+        """Sessions whose books were polled -> longest usual time between two looks (ns).
+
+        A session says itself whether it was ``polled`` or has one row per ``message``; where it
+        does not say, looks further apart than a second are taken for polls.
+        """
+        found: dict[str, int] = {}
+        for entry in self.summary["data"]["sessions"]:
+            name, kind = entry["session"], entry.get("kind")
+            looks = [
+                ns
+                for p in self.folder.pairs
+                if p.get("session") in {None, name}
+                and (ns := self.looks_of(p["pair_id"], p.get("session"))) is not None
+            ]
+            if looks and (kind == "polled" or (kind is None and max(looks) >= POLLED_NS)):
+                found[name] = max(looks)
+        return found
+
+    @cached_property
+    def poll_ns(self) -> int:
+        """Longest usual time between two polls, 0 where nothing was polled."""
+        return max(self.polled.values(), default=0)
 
     def gap_of(self, pair_id: str) -> int:
         """Silence that ends an opportunity: three usual intervals, at least a second."""
@@ -197,6 +209,12 @@ class Facts:
     def money(self, *keys: str) -> Decimal:
         """Return an amount of the summary."""
         return self.folder.number(*keys)
+
+    @property
+    def without_hazard(self) -> dict[str, Any] | None:
+        """The same run with every shown quote still there, where the engine made it."""
+        found = self.summary.get("without_hazard")
+        return found if isinstance(found, dict) else None
 
     def session_of(self, name: str) -> dict[str, Any] | None:
         """Return a session's entry under ``data``."""

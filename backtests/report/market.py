@@ -127,8 +127,8 @@ def _lives(facts: Facts) -> Markup:
     once = sum(e.looks == 1 for e in found)
     note = (
         f" {count(once)} were seen at a single look and enter with a life of zero; between polls"
-        f" they may have lived up to {span(2 * facts.looks_ns)}."
-        if once and facts.polled and facts.looks_ns
+        f" they may have lived up to {span(2 * facts.poll_ns)}."
+        if once and facts.polled
         else f" {count(once)} were seen at a single look and enter with a life of zero."
         if once
         else ""
@@ -205,7 +205,7 @@ def refusals(facts: Facts) -> Markup:
     found = facts.refusals
     intro = _gate_line(facts)
     if not found:
-        return section("refusals", "Why looks were refused", intro, para("None was refused."))
+        return section("refusals", "Why looks were refused", intro, para("No look was refused."))
     columns = [
         Column("Reason"),
         Column("Looks", True),
@@ -258,7 +258,8 @@ def _gate_line(facts: Facts) -> Markup:
     return para(
         f"Of {some(updates, 'look')} at a pair, the fast gate dismissed {count(misses)} at once:"
         " their best prices could not have paid after fees. The exact calculation decided"
-        f" {count(facts.evaluated)}, and {count(facts.taken)} became trades{rate}."
+        f" {count(facts.evaluated)}, and {count(facts.taken)} led to orders, to open a box or to"
+        f" close one{rate}."
     )
 
 

@@ -132,7 +132,9 @@ def change_needed(reason: str, nearest: NearMiss | None) -> str:
     if reason in _EDGE:
         if short is None:
             return "The two asks together had to be cheaper."
-        return f"The two asks together had to be {cents(max(short, Decimal(0)))} cheaper."
+        if short <= 0:
+            return "The best prices were enough, but no size that could be sent gained from them."
+        return f"The two asks together had to be {cents(short)} cheaper."
     need = _IN_THE_WAY.get(reason, "the condition named by its reason code")
     if short is None:
         return f"It needed {need}."

@@ -7,6 +7,7 @@ from decimal import Decimal
 from backtests.report.blocks import Column, chart, details, figures, notes, para, section, table
 from backtests.report.charts import Bar, TimeAxis, figure, steps, waterfall
 from backtests.report.facts import ZERO, Check, Facts, venue
+from backtests.report.folder import decimal
 from backtests.report.refusals import plain
 from backtests.report.text import (
     Markup,
@@ -113,7 +114,6 @@ def _key_figures(facts: Facts) -> list[tuple[str, str, str, str]]:
     yearly = facts.folder.optional("boxes", "annualised")
     worst = facts.folder.optional("boxes", "worst_state_loss") or ZERO
     peak = facts.folder.optional("capital", "peak_used") or ZERO
-    share = percent(facts.taken / facts.evaluated, 1) if facts.evaluated else "none"
     yearly_words = (
         f"{percent(yearly)} a year, simple"
         if yearly is not None
@@ -129,7 +129,12 @@ def _key_figures(facts: Facts) -> list[tuple[str, str, str, str]]:
             yearly_words,
             "" if back is None else _tone(back),
         ),
-        ("Boxes opened", count(facts.opened), f"{share} of {count(facts.evaluated)} looks", ""),
+        (
+            "Boxes opened",
+            count(facts.opened),
+            f"of {some(facts.attempts, 'attempt')} in {some(facts.evaluated, 'look')}",
+            "",
+        ),
         ("Fees", usd(facts.fees), "contained in the result", ""),
         ("Most capital tied up", usd(peak), f"of {usd(facts.start)}", ""),
         ("Can still be lost", usd(worst), "by open boxes, in the worst state", ""),
@@ -198,22 +203,20 @@ def _data_limits(facts: Facts) -> list[Markup]:
                 " nothing about what a real market would have paid.",
             )
         )
-    if facts.polled and facts.looks_ns is not None:
+    if facts.polled:
+        sessions = len(facts.summary["data"]["sessions"])
+        which = (
+            "The books were polled"
+            if len(facts.polled) == sessions
+            else f"The books of {len(facts.polled)} of {sessions} sessions were polled"
+        )
         found.append(
             _note(
-                f"The books were polled, about every {span(facts.looks_ns)}.",
+                f"{which}, about every {span(facts.poll_ns)}.",
                 "Nothing is known of what happened between two looks. Latencies below that"
                 " interval prove nothing here, edges that came and went inside it are invisible,"
-                " and an edge seen once may have lived for any part of it.",
-            )
-        )
-    quality = facts.folder.quality.get("instruments")
-    if isinstance(quality, dict) and quality and facts.polled and not facts.synthetic:
-        found.append(
-            _note(
-                "Only what was recorded can be taken.",
-                "Where a recording holds the best price alone, deeper size was never offered to"
-                " the strategy, so sizes are lower bounds and prices for more are unknown.",
+                " and an edge seen once may have lived for any part of it. Only the best prices"
+                " that a poll showed were offered to the strategy.",
             )
         )
     if facts.summary["data"].get("windows_only"):
@@ -237,7 +240,7 @@ def _model_limits(facts: Facts) -> list[Markup]:
                 "Each leg may miss as often as in the one public ledger of real two-leg trading"
                 " (1,939 attempts, Bitcoin 15-minute markets, February 2026): 39.9 % of first legs"
                 " filled, 63.3 % of second legs after that. Other markets may treat you better or"
-                " worse. It already contains latency.",
+                f" worse. It already contains latency.{_other_model(facts)}",
             )
         )
     else:
@@ -257,7 +260,27 @@ def _model_limits(facts: Facts) -> list[Markup]:
                 " not a result.",
             )
         )
+    fees = models.get("fees") or {}
+    if fees:
+        settings = listed(f"{k.replace('_', ' ')} {v}" for k, v in fees.items())
+        found.append(
+            _note(
+                f"Fees were overridden: {settings}.",
+                "The markets' own schedules of the time were not used.",
+            )
+        )
     return found
+
+
+def _other_model(facts: Facts) -> str:
+    other = facts.without_hazard
+    if other is None:
+        return ""
+    total = decimal(other["pnl"]["total"], "without_hazard.pnl.total")
+    return (
+        f" Without it, every shown quote being there: {usd(total, sign=True)} from"
+        f" {some(int(other['boxes']['opened']), 'box', 'boxes')}."
+    )
 
 
 def _sample_limits(facts: Facts) -> list[Markup]:
@@ -349,10 +372,14 @@ def _equity_charts(facts: Facts, rows: list[dict[str, object]]) -> Markup:
         return para("No cash moved: nothing was bought or sold.")
     axis = TimeAxis([int(str(r["ts_ns"])) for r in moved], 74, 744)
     found: list[object] = []
+    still: list[str] = []
     for name in facts.venues:
         points = [
             (int(str(r["ts_ns"])), float(str(r["cash"]))) for r in moved if r["venue"] == name
         ]
+        if len({value for _, value in points}) < 2:
+            still.append(venue(name))
+            continue
         found.append(tag("h3", f"{venue(name)}, cash"))
         words = f"Cash on {venue(name)} over time, from {points[0][1]:,.2f} to {points[-1][1]:,.2f}"
         found.append(
@@ -391,6 +418,8 @@ def _equity_charts(facts: Facts, rows: list[dict[str, object]]) -> Markup:
             " their length. Times are UTC.",
         )
     )
+    if still:
+        found.append(para(f"No cash moved on {listed(still)}.", cls="small soft"))
     return join(found)
 
 
@@ -456,15 +485,23 @@ def worst_case(facts: Facts) -> Markup:
     rows = facts.folder.rows("boxes")
     odd = [r for r in rows if r["status"] == "settled" and r["settlement_pnl"] != 0]
     worst = facts.folder.optional("boxes", "worst_state_loss") or ZERO
+    apart = facts.folder.optional("boxes", "divergence_loss")
     open_boxes = [r for r in rows if r["status"] == "open"]
     children: list[object] = []
     if open_boxes:
-        cost = sum((r["cost"] for r in open_boxes), ZERO)
+        cost = sum((r["cost"] + r["fees"] for r in open_boxes), ZERO)
+        tail = (
+            ""
+            if apart is None
+            else " Should the venues settle the same event apart, each against the leg held there,"
+            f" {usd(apart)} would be gone: rules differ rarely, and then at once."
+        )
         children.append(
             para(
-                f"{some(len(open_boxes), 'box is', 'boxes are')} open, bought for {usd(cost)} fees"
-                f" included. In the worst state together they lose {usd(worst)}. The result above"
-                " already counts them that way."
+                f"{some(len(open_boxes), 'box is', 'boxes are')} open, bought for {usd(cost)} with"
+                f" fees. In the worst state in which the event itself can end (YES, NO or a void)"
+                f" they lose {usd(worst)} together; the result above already counts them that"
+                f" way.{tail}"
             )
         )
     else:

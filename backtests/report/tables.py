@@ -25,6 +25,11 @@ from backtests.report.text import (
 )
 
 ROWS_MAX = 100
+_HAZARD = (
+    ("first", "First leg"),
+    ("second", "Second leg, first one filled"),
+    ("close", "Early close"),
+)
 _FATE = {
     "settled": "settled",
     "closed": "closed early",
@@ -72,8 +77,15 @@ def _pair_row(r: Mapping[str, Any], *, several: bool) -> list[object]:
         usd(decimal(r["cost"], "pairs.cost")),
         usd(decimal(r["fees"], "pairs.fees")),
         usd(decimal(r["pnl"], "pairs.pnl"), sign=True),
-        _FATE.get(str(r["status"]), str(r["status"])),
+        _status(r),
     ]
+
+
+def _status(r: Mapping[str, Any]) -> str:
+    status = str(r["status"])
+    if status == "none" and int(r["boxes"]):
+        return "closed early"
+    return "no box" if status == "none" and int(r["taken"]) else _FATE.get(status, status)
 
 
 def _pair_total(found: list[dict[str, Any]], facts: Facts) -> list[object]:
@@ -169,7 +181,7 @@ def _boxes(facts: Facts) -> Markup:
             clock(r["ts_ns"]),
             r["pair_id"],
             plain_number(r["contracts"]),
-            usd(r["cost"]),
+            usd(r["cost"] + r["fees"]),
             usd(r["locked"], sign=True),
             plain_number(r["unwound"]),
             usd(r["settlement_pnl"], sign=True),
@@ -225,9 +237,9 @@ def _execution(facts: Facts) -> Markup:
     }
     sentence = "; ".join(f"{names.get(k, k)} {count(int(v))}" for k, v in orders.items())
     found: list[object] = [tag("h3", "How orders fared"), para(f"{sentence}.")]
-    hazard = facts.summary.get("hazard", {})
+    hazard = facts.summary.get("hazard") or {}
     rows = []
-    for leg, name in (("first", "First leg"), ("second", "Second leg, first one filled")):
+    for leg, name in _HAZARD:
         entry = hazard.get(leg) or {}
         tried, filled = int(entry.get("attempts", 0)), int(entry.get("filled", 0))
         if tried:
@@ -243,7 +255,39 @@ def _execution(facts: Facts) -> Markup:
             Column("95 % interval", True),
         ]
         found.append(table("Fills under the hazard model", columns, rows))
-    return join(found)
+    return join([*found, _without_hazard(facts)])
+
+
+def _without_hazard(facts: Facts) -> Markup:
+    """Set the result beside that of the same run in which every shown quote was there."""
+    other = facts.without_hazard
+    if other is None:
+        return Markup()
+    columns = [
+        Column("Fills"),
+        Column("Decisions with orders", True),
+        Column("Boxes", True),
+        Column("Contracts", True),
+        Column("Cost", True),
+        Column("Fees", True),
+        Column("Result", True),
+    ]
+    rows = []
+    for name, source in (("with the hazard model", facts.summary), ("every quote there", other)):
+        boxes, pnl = source["boxes"], source["pnl"]
+        fees = sum((decimal(v, "pnl.fees") for v in pnl["fees"].values()), ZERO)
+        rows.append(
+            [
+                name,
+                count(int(source["decisions"]["taken"])),
+                count(int(boxes["opened"])),
+                plain_number(decimal(boxes["contracts"], "boxes.contracts")),
+                usd(decimal(boxes["cost"], "boxes.cost")),
+                usd(fees),
+                usd(decimal(pnl["total"], "pnl.total"), sign=True),
+            ]
+        )
+    return table("The same data and settings with and without the hazard model", columns, rows)
 
 
 # -- data quality -------------------------------------------------------------------------------
@@ -388,11 +432,13 @@ def appendix(facts: Facts) -> Markup:
     summary = facts.summary
     data = summary["data"]
     hashes = [
-        ("Configuration, SHA-256", summary.get("config_hash", "")),
-        ("Data, SHA-256", data.get("sha256", "")),
-        ("All decisions in order, SHA-256", summary.get("decision_digest", "")),
+        ("Configuration", summary.get("config_hash")),
+        ("All decisions in order", summary.get("decision_digest")),
+        ("Data", data.get("sha256")),
+        *((f"Data: {s['name']}", s["sha256"]) for s in (data.get("sources") or [])[:ROWS_MAX]),
+        ("Seed of the generator", data.get("seed")),
     ]
-    rows = [[name, tag("code", str(value))] for name, value in hashes]
+    rows = [[name, tag("code", str(value))] for name, value in hashes if value is not None]
     models = summary.get("models", {})
     settings = "; ".join(f"{k.replace('_', ' ')}: {_plain(v)}" for k, v in models.items())
     return section(
@@ -407,7 +453,7 @@ def appendix(facts: Facts) -> Markup:
         tag("h3", "Identity"),
         table(
             "The same data and settings give the same hashes and a summary.json of the same bytes",
-            [Column("What"), Column("Hash", id=True)],
+            [Column("What"), Column("SHA-256", id=True)],
             rows,
         ),
     )

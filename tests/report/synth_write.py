@@ -136,18 +136,21 @@ def _summary(b: RunBuilder) -> dict:
         "data": {
             "name": "quotes", "messages": 2400, "deltas": 9600, "instruments": 2 * len(b.pairs),
             "sessions": [
-                {"session": s, "start_ns": b.decisions[0][0].ts_ns if b.decisions else b.ts,
+                {"session": s, "kind": "polled",
+                 "start_ns": b.decisions[0][0].ts_ns if b.decisions else b.ts,
                  "end_ns": b.ts, "messages": 1200,
                  "pairs": sum((p.session or "") == s for p in b.pairs)}
                 for s in sessions
             ],
             "span_ns": [1_783_261_800_000_000_000, b.ts], "windows_only": False,
-            "sha256": "ab" * 32,
+            "seed": 7 if b.synthetic else None,
+            "sources": [{"name": "S.parquet", "bytes": 9, "sha256": "ab" * 32}],
         },
         "models": {
             "fills": "hazard" if b.hazard else "pure", "hazard_seed": 1,
             "latency_ms": {"KALSHI": 0, "POLYMARKET": 0},
-            "matching_delay_ms": {"KALSHI": 0, "POLYMARKET": 0}, "checks_off": b.checks_off,
+            "matching_delay_ms": {"KALSHI": 0, "POLYMARKET": 0},
+            "checks_off": b.checks_off, "fees": {},
         },
         "capital": {
             "start": {v: t(c) for v, c in b.capital.items()},
@@ -185,7 +188,8 @@ def _summary(b: RunBuilder) -> dict:
             "sent": len(b.rows["orders"]), "filled": len(b.rows["orders"]), "partly_filled": 0,
             "missed": 0, "denied": 0, "rejected": 0,
         },
-        "hazard": {leg: {"attempts": taken, "filled": taken} for leg in ("first", "second")},
+        "hazard": {leg: {"attempts": taken, "filled": taken} for leg in ("first", "second")}
+        | {"close": {"attempts": 0, "filled": 0}},
         "decisions": {
             "evaluated": len(b.decisions), "taken": taken, "refused": dict(sorted(refused.items())),
             "gate_updates": 2400, "gate_misses": 2400 - len(b.decisions),

@@ -183,7 +183,7 @@ def _opening(looks: Looks, only: str | None) -> list[str]:
     verdict = (
         "nothing was traded"
         if taken == 0
-        else f"{count(taken)} led to a trade ({percent(taken / total, 2)})"
+        else f"{count(taken)} led to orders ({percent(taken / total, 2)})"
     )
     return [f"{gate}{some(total, 'decision')}: {verdict}, {count(refused)} refused."]
 
