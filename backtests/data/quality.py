@@ -148,17 +148,20 @@ def _catalog_clock(dataset: Dataset, info: InstrumentInfo, top: Top) -> dict[str
         for table in file.iter_batches(262_144, columns=["flags", "ts_event", "ts_init"]):
             flags = table["flags"].to_numpy()
             closing = (flags & F_LAST) != 0
-            event = table["ts_event"].to_numpy().view(np.int64)
             init = table["ts_init"].to_numpy().view(np.int64)
-            lead = event - init
+            seen["out_of_order"] += _steps_back(init, last_init)
+            last_init = int(init[-1])
+            event = table["ts_event"].to_numpy().view(np.int64)[closing]
+            lead = event - init[closing]
             seen["deltas"] += len(flags)
             seen["groups"] += int(np.count_nonzero(closing))
             seen["snapshots"] += int(np.count_nonzero(closing & ((flags & F_SNAPSHOT) != 0)))
-            seen["out_of_order"] += _steps_back(init, last_init)
+            if not len(event):
+                continue  # a message longer than a row group
             seen["venue_time_back"] += _steps_back(event, last_event)
             seen["venue_after_receipt"] += int(np.count_nonzero(lead > 0))
             seen["venue_lead_max_ns"] = max(seen["venue_lead_max_ns"], int(lead.max()))
-            last_init, last_event = int(init[-1]), int(event[-1])
+            last_event = int(event[-1])
     if seen["deltas"] != info.deltas or seen["groups"] != len(top):
         raise DataError(
             dataset.top_path(info.instrument_id),
