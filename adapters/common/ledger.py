@@ -84,6 +84,14 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Resize:
+    """Effect: the order's total became ``quantity`` without our having been told."""
+
+    client_id: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Effect: the venue refused the order."""
 
@@ -116,7 +124,7 @@ class Revived:
     venue_id: str
 
 
-type Effect = Accept | Book | Close | Reject | NeedFills | Park | Revived
+type Effect = Accept | Book | Close | Resize | Reject | NeedFills | Park | Revived
 
 
 @dataclass(slots=True)
@@ -299,7 +307,12 @@ class OrderLedger:
         order.seen = max(order.seen, filled)
         if filled > order.filled:
             order.closing = (phase, filled)
-            return [NeedFills(client_id, order.venue_id, filled - order.filled)]
+            need = NeedFills(client_id, order.venue_id, filled - order.filled)
+            if phase is Phase.FILLED and filled < order.quantity:
+                # A decrease whose answer was lost: filled to the end of a smaller order.
+                order.quantity = filled
+                return [Resize(client_id, filled), need]
+            return [need]
         self._end(order, phase)
         return [Close(client_id, phase)]
 
@@ -311,12 +324,14 @@ class OrderLedger:
             return []
         return [NeedFills(client_id, order.venue_id, filled - order.filled)]
 
-    def resized(self, client_id: str, quantity: Decimal) -> None:
+    def resized(self, client_id: str, quantity: Decimal) -> list[Effect]:
         """Adopt the total quantity the venue confirmed after an amend or decrease."""
         order = self._required(client_id)
         order.quantity = quantity
-        if not order.is_closed and 0 < quantity <= order.filled:
-            self._end(order, Phase.FILLED)
+        if order.is_closed or not 0 < quantity <= order.filled:
+            return []
+        self._end(order, Phase.FILLED)
+        return [Close(client_id, Phase.FILLED)]
 
     def disown(self, venue_id: str) -> list[Fill]:
         """Give back the parked fills of an order that is not ours, and stop parking them."""

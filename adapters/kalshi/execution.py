@@ -44,7 +44,7 @@ from nautilus_trader.model.identifiers import (
     InstrumentId,
     VenueOrderId,
 )
-from nautilus_trader.model.objects import AccountBalance, Money
+from nautilus_trader.model.objects import AccountBalance, Money, Price, Quantity
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
 
@@ -238,6 +238,18 @@ class KalshiExecutionClient(LiveExecutionClient):
 
     def confirm_modify(self, client_id: str, price_u: int, total_u: int) -> None:
         """Tell the owner that an order was changed, and adopt its new size."""
+        self._updated(client_id, parsing.quantity(total_u), parsing.price(price_u), self.now_ns())
+        effects = self.desk.ledger.resized(client_id, from_units(total_u))
+        self.desk.events.apply(effects, self.now_ns())
+
+    def resize(self, client_id: str, quantity: Decimal, ts_ns: int) -> None:
+        """Tell the owner that an order became smaller than was known."""
+        order = self.desk.events.order(client_id)
+        if order is not None:
+            size = parsing.quantity(int(quantity.scaleb(6)))
+            self._updated(client_id, size, order.price, ts_ns)
+
+    def _updated(self, client_id: str, quantity: Quantity, price: Price, ts_ns: int) -> None:
         order = self.desk.events.order(client_id)
         tracked = self.desk.ledger.find(client_id=client_id)
         if order is None or tracked is None:
@@ -247,12 +259,11 @@ class KalshiExecutionClient(LiveExecutionClient):
             order.instrument_id,
             order.client_order_id,
             VenueOrderId(tracked.venue_id),
-            parsing.quantity(total_u),
-            parsing.price(price_u),
+            quantity,
+            price,
             None,
-            self.now_ns(),
+            ts_ns,
         )
-        self.desk.ledger.resized(client_id, from_units(total_u))
 
     async def refresh_account(self) -> None:
         """Read cash, in total and by shard, and publish it.

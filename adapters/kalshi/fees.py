@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-import msgspec
-
-from adapters.common.errors import ProtocolError
 from adapters.kalshi.schemas import rest
 from adapters.kalshi.times import EPOCH, moment
 from core.fees.kalshi import KalshiFeeChange, KalshiFees
@@ -37,11 +34,9 @@ def fee_terms(
     waiver = market.fee_waiver_expiration_time
     return KalshiFees(
         type=(series.fee_type if series is not None else None) or UNKNOWN,
-        multiplier=number(series.fee_multiplier if series is not None else None, Decimal(1)),
+        multiplier=_multiplier(series),
         changes=tuple(
-            KalshiFeeChange(
-                moment(change.scheduled_ts), change.fee_type, optional_number(change.fee_multiplier)
-            )
+            KalshiFeeChange(moment(change.scheduled_ts), change.fee_type, change.fee_multiplier)
             for change in series_changes
             if change.scheduled_ts is not None
         ),
@@ -50,32 +45,22 @@ def fee_terms(
     )
 
 
-def number(raw: msgspec.Raw | None, absent: Decimal) -> Decimal:
-    """Return a number that the venue writes as a number or as text, exactly."""
-    found = optional_number(raw)
-    return absent if found is None else found
-
-
-def optional_number(raw: msgspec.Raw | None) -> Decimal | None:
-    """Return the number, None for null; raises ``ProtocolError`` for anything else."""
-    if raw is None:
-        return None
-    try:
-        return msgspec.json.decode(raw, type=Decimal | None)
-    except msgspec.MsgspecError as exc:
-        raise ProtocolError(f"a fee multiplier expected, found {bytes(raw)[:40]!r}") from exc
+def _multiplier(series: rest.Series | None) -> Decimal:
+    """Return the series' multiplier; one where it states none."""
+    if series is None or series.fee_multiplier is None:
+        return Decimal(1)
+    return series.fee_multiplier
 
 
 def _event_changes(
     event: rest.Event | None, changes: Iterable[rest.EventFeeChange]
 ) -> Iterable[KalshiFeeChange]:
     if event is not None and event.fee_type_override:
-        multiplier = optional_number(event.fee_multiplier_override)
-        yield KalshiFeeChange(EPOCH, event.fee_type_override, multiplier)
+        yield KalshiFeeChange(EPOCH, event.fee_type_override, event.fee_multiplier_override)
     for change in changes:
         if change.scheduled_ts is not None:
             yield KalshiFeeChange(
                 moment(change.scheduled_ts),
                 change.fee_type_override,
-                optional_number(change.fee_multiplier_override),
+                change.fee_multiplier_override,
             )

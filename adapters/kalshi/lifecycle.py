@@ -67,7 +67,7 @@ def apply(market: KalshiMarket, msg: ws.LifecycleMsg) -> KalshiMarket:
     if kind == "settled":
         return replace(market, status="finalized")
     if kind == "price_level_structure_updated" and msg.price_ranges:
-        return market.with_grid(msg.price_ranges, msg.price_level_structure or market.structure)
+        return market.with_ticks(msg.price_ranges, msg.price_level_structure or market.structure)
     return market
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from adapters.common.errors import ProtocolError
@@ -25,8 +25,8 @@ class KalshiMarket:
 
     Attributes
     ----------
-    grid : PriceGrid
-        Orderable YES prices.
+    ticks : tuple of TickBand
+        Bands of orderable YES prices; ``grid`` is made from them.
     shard : int or None
         Exchange index; None where the venue does not say.
     open_ns, close_ns, expected_settlement_ns : int
@@ -44,7 +44,7 @@ class KalshiMarket:
     category: str
     status: str
     market_type: str
-    grid: PriceGrid
+    ticks: tuple[TickBand, ...]
     structure: str
     fees: KalshiFees
     shard: int | None
@@ -58,14 +58,18 @@ class KalshiMarket:
     collateral_return: str
     can_close_early: bool
     settlement_value: Decimal | None
+    grid: PriceGrid = field(init=False, compare=False, repr=False)
 
-    def with_grid(self, ranges: Sequence[rest.PriceRange], structure: str) -> KalshiMarket:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", PriceGrid(self.ticks))
+
+    def with_ticks(self, ranges: Sequence[rest.PriceRange], structure: str) -> KalshiMarket:
         """Return the market with another price grid."""
-        return replace(self, grid=price_grid(ranges), structure=structure)
+        return replace(self, ticks=tick_bands(ranges), structure=structure)
 
 
-def price_grid(ranges: Sequence[rest.PriceRange] | None) -> PriceGrid:
-    """Return the grid of ``price_ranges``, the only source of truth about ticks.
+def tick_bands(ranges: Sequence[rest.PriceRange] | None) -> tuple[TickBand, ...]:
+    """Return the bands of ``price_ranges``, the only source of truth about ticks.
 
     Raises
     ------
@@ -75,9 +79,8 @@ def price_grid(ranges: Sequence[rest.PriceRange] | None) -> PriceGrid:
     if not ranges:
         raise ProtocolError("price_ranges: found nothing, expected at least one band")
     try:
-        return PriceGrid(
-            tuple(TickBand(Decimal(r.start), Decimal(r.end), Decimal(r.step)) for r in ranges)
-        )
+        bands = tuple(TickBand(Decimal(r.start), Decimal(r.end), Decimal(r.step)) for r in ranges)
+        return PriceGrid(bands).bands
     except (ValueError, ArithmeticError) as exc:
         raise ProtocolError(f"price_ranges: {exc}") from exc
 
@@ -126,7 +129,7 @@ def _join(
         category=_category(event, series),
         status=market.status,
         market_type=market.market_type,
-        grid=price_grid(market.price_ranges),
+        ticks=tick_bands(market.price_ranges),
         structure=market.price_level_structure or "",
         fees=fee_terms(
             market, event, series, series_changes=series_changes, event_changes=event_changes

@@ -39,6 +39,7 @@ from adapters.common.ledger import (
     Park,
     Phase,
     Reject,
+    Resize,
     Revived,
 )
 from adapters.kalshi import parsing, reports
@@ -124,6 +125,8 @@ class OrderEvents:
                 self._book(effect)
             elif isinstance(effect, Close):
                 self._close(effect, ts_ns)
+            elif isinstance(effect, Resize):
+                self._client.resize(effect.client_id, effect.quantity, ts_ns)
             elif isinstance(effect, Reject):
                 self._reject(effect, ts_ns)
             elif isinstance(effect, NeedFills):

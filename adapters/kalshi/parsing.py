@@ -121,7 +121,7 @@ def instruments(market: KalshiMarket, ts_ns: int) -> tuple[BinaryOption, BinaryO
 
 
 def _option(market: KalshiMarket, leg: Leg, ts_ns: int) -> BinaryOption:
-    tick = min(band.step for band in market.grid.bands)
+    tick = min(band.step for band in market.ticks)
     label = market.yes_title if leg is Leg.YES else market.no_title
     return BinaryOption(
         instrument_id=instrument_id(market.ticker, leg),
@@ -144,7 +144,7 @@ def _option(market: KalshiMarket, leg: Leg, ts_ns: int) -> BinaryOption:
 
 
 def _info(market: KalshiMarket, leg: Leg) -> dict[str, object]:
-    terms = MarketTerms(ticks=market.grid.bands, lot=_LOT, size_min=_LOT, currency="USD")
+    terms = MarketTerms(ticks=market.ticks, lot=_LOT, size_min=_LOT, currency="USD")
     return {
         "schema": INFO_SCHEMA,
         "market": market.ticker,

@@ -6,6 +6,7 @@ Source: SDK ``kalshi_python_async`` 3.34.0 models; docs.kalshi.com read 2026-08-
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -95,7 +96,7 @@ class Event(Record):
     collateral_return_type: str | None = None  # MECNET DIRECNET ""
     mutually_exclusive: bool | None = None
     fee_type_override: str | None = None
-    fee_multiplier_override: msgspec.Raw | None = None  # number or string
+    fee_multiplier_override: Decimal | None = None  # sent as a number or as a string
     exchange_index: int | None = None
     category: str | None = None
     settlement_sources: list[Source] | None = None
@@ -123,7 +124,7 @@ class Series(Record):
     category: str | None = None
     categories: list[str] | None = None
     fee_type: str | None = None
-    fee_multiplier: msgspec.Raw | None = None  # number or string
+    fee_multiplier: Decimal | None = None  # sent as a number or as a string
     exchange_index: int | None = None
     settlement_sources: list[Source] | None = None
 
@@ -145,7 +146,7 @@ class SeriesFeeChange(Record):
 
     series_ticker: str
     fee_type: str | None = None
-    fee_multiplier: msgspec.Raw | None = None
+    fee_multiplier: Decimal | None = None
     scheduled_ts: str | int | None = None
 
 
@@ -160,7 +161,7 @@ class EventFeeChange(Record):
 
     event_ticker: str
     fee_type_override: str | None = None
-    fee_multiplier_override: msgspec.Raw | None = None
+    fee_multiplier_override: Decimal | None = None
     scheduled_ts: str | int | None = None
 
 

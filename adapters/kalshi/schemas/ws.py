@@ -6,6 +6,7 @@ Source: AsyncAPI 2.0.0 (October 2026); docs /websockets/*, read 2026-08-22; capt
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -94,7 +95,7 @@ class EventFeeMsg(Body):
 
     event_ticker: str
     fee_type_override: str | None = None
-    fee_multiplier_override: msgspec.Raw | None = None
+    fee_multiplier_override: Decimal | None = None
 
 
 class FillMsg(Body):

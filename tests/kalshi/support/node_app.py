@@ -147,8 +147,12 @@ class Churn(Strategy):
             return
         self.submit_order(
             self.order_factory.limit(
-                iid, side, instrument.make_qty(qty), instrument.make_price(price),
-                time_in_force=tif, reduce_only=reduce_only,
+                iid,
+                side,
+                instrument.make_qty(qty),
+                instrument.make_price(price),
+                time_in_force=tif,
+                reduce_only=reduce_only,
             )
         )
 
@@ -195,8 +199,13 @@ def belief(node: TradingNode) -> dict:
         )
     account = cache.account_for_venue(KALSHI)
     cash = str(account.balance_total(usd()).as_decimal()) if account is not None else None
-    return {"ts": time.time_ns(), "orders": orders, "fills": fills, "positions": positions,
-            "cash": cash}
+    return {
+        "ts": time.time_ns(),
+        "orders": orders,
+        "fills": fills,
+        "positions": positions,
+        "cash": cash,
+    }
 
 
 def build(args: argparse.Namespace, ready: dict) -> tuple[TradingNode, Churn]:
@@ -242,8 +251,12 @@ def build(args: argparse.Namespace, ready: dict) -> tuple[TradingNode, Churn]:
     node = TradingNode(config=config)
     strategy = Churn(
         ChurnConfig(
-            strategy_id="CHURN", order_id_tag="001", tickers=tickers, seed=args.seed,
-            interval_ms=args.interval, trade=not args.watch,
+            strategy_id="CHURN",
+            order_id_tag="001",
+            tickers=tickers,
+            seed=args.seed,
+            interval_ms=args.interval,
+            trade=not args.watch,
             external_order_claims=[i for i in ids],
         )
     )
