@@ -279,7 +279,9 @@ def histogram(
     """Draw counts per bin, stacked; ``marks`` are vertical lines with a label."""
     tallest = max((sum(col) for col in zip(*(c for _, c in stacks), strict=True)), default=0)
     x = Scale(edges[0], edges[-1], _LEFT, WIDTH - _RIGHT)
-    y = Scale(0, max(tallest, 1) * 1.08, height - _BOTTOM, _TOP)
+    # room above the bars for the labels of the marks
+    head = 1.08 + 0.12 * len(marks)
+    y = Scale(0, max(tallest, 1) * head, height - _BOTTOM, _TOP)
     found: list[object] = [y_axis(y, tidy, "count")]
     for i in range(len(edges) - 1):
         base = 0

@@ -115,7 +115,7 @@ def _key_figures(facts: Facts) -> list[tuple[str, str, str, str]]:
     worst = facts.folder.optional("boxes", "worst_state_loss") or ZERO
     peak = facts.folder.optional("capital", "peak_used") or ZERO
     yearly_words = (
-        f"{percent(yearly)} a year, simple"
+        f"{percent(yearly)} a year if it went on without pause"
         if yearly is not None
         else "not annualised: nothing was bought"
         if back is None

@@ -133,7 +133,7 @@ def kaplan_meier(lives_s: list[float], censored: list[bool]) -> Survival:
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of a rate; (0, 1) when nothing was tried (or not so often)."""
+    """Return the 95 % Wilson interval of a rate; (0, 1) when nothing, or less, was tried."""
     if not 0 <= hits <= n or n == 0:
         return 0.0, 1.0
     p = hits / n
