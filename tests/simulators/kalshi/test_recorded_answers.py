@@ -50,8 +50,19 @@ FORMATS = (
     re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z"),
     re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"),
 )
-TEXTS = {"custom_strike", "early_close_condition", "rules_primary", "rules_secondary", "title", "expiration_value",
-         "yes_sub_title", "no_sub_title", "subtitle", "client_order_id", "cursor"}  # fmt: skip
+TEXTS = {
+    "custom_strike",
+    "early_close_condition",
+    "rules_primary",
+    "rules_secondary",
+    "title",
+    "expiration_value",
+    "yes_sub_title",
+    "no_sub_title",
+    "subtitle",
+    "client_order_id",
+    "cursor",
+}
 
 
 @pytest.fixture
