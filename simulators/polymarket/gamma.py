@@ -114,10 +114,9 @@ def _optional(world: World, market: Market, event: Event, body: dict[str, Any]) 
         body["positionIds"] = [str(int(token) >> 40 << 104) for token in market.tokens]
         if market.uma_status:
             body["umaResolutionStatus"] = market.uma_status
-    if market.neg_risk:
-        body["negRiskMarketID"] = event.neg_risk_id
-        body["negRiskRequestID"] = market.question_id
-        body["negRiskOther"] = False
+    body["negRiskMarketID"] = event.neg_risk_id if market.neg_risk else ""
+    body["negRiskRequestID"] = market.question_id if market.neg_risk else ""
+    body["negRiskOther"] = False
     if market.seconds_delay is not None:
         body["secondsDelay"] = market.seconds_delay
     if market.sports_type:

@@ -84,6 +84,7 @@ class Shell:
         body = (await request.read()).decode("utf-8", "replace")
         self._tick()
         self._ordinal += 1
+        ordinal = self._ordinal
         account = request.headers.get("POLY_API_KEY", "")
         faults = self.faults.hit(name, account)
         self._begin(faults)
@@ -98,7 +99,7 @@ class Shell:
             if find(faults, "delayed_visibility"):
                 self._hide(reply, find(faults, "delayed_visibility"))
         self._record(request, name, account, body, reply, faults)
-        return await self._answer(request, reply, faults, account)
+        return await self._answer(request, reply, faults, account, ordinal)
 
     def run(self, request: web.Request, route: Route, name: str, body: str) -> Reply:
         """Do what the request asks and return the reply."""
@@ -198,6 +199,7 @@ class Shell:
         reply: Reply | None,
         faults: tuple[Fault, ...],
         account: str,
+        ordinal: int,
     ) -> web.StreamResponse:
         """Send events and reply in the order drawn for this request."""
         hang = find(faults, "timeout_before_accept", "accept_then_timeout")
@@ -227,7 +229,8 @@ class Shell:
             headers=dict(reply.headers),
             content_type=reply.kind,
         )
-        if not self._reply_first():
+        choice = str(self.world.switches["reply_order"])
+        if not replies_first(choice, self.world.seed, ordinal):
             self._flush()
             return response
         await response.prepare(request)
@@ -242,14 +245,15 @@ class Shell:
         for task in rest:
             task.cancel()
 
-    def _reply_first(self) -> bool:
-        choice = self.world.switches["reply_order"]
-        if choice == "random":
-            return draw(self.world.seed, "polymarket", "reply", self._ordinal) % 2 == 0
-        return choice == "reply_first"
-
     def _flush(self) -> None:
         self.hub.deliver(self.world.drain())
+
+
+def replies_first(choice: str, seed: int, ordinal: int) -> bool:
+    """Return whether a request's reply goes out before its events (``random``: drawn for it)."""
+    if choice == "random":
+        return draw(seed, "polymarket", "reply", ordinal) % 2 == 0
+    return choice == "reply_first"
 
 
 def answer(call: Call, route: Route) -> Reply:

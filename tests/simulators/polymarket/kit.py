@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -237,6 +237,13 @@ class Running:
     venue: PolymarketVenue
     ready: dict
     http: aiohttp.ClientSession
+    opened: list = field(default_factory=list)
+
+    async def open(self, name: str) -> aiohttp.ClientWebSocketResponse:
+        """Open a socket that is closed with the venue."""
+        ws = await self.http.ws_connect(self.ready[name])
+        self.opened.append(ws)
+        return ws
 
     @property
     def world(self) -> World:
@@ -297,6 +304,9 @@ async def running(tmp: Path, *, virtual: bool = False, faults=(), switches=None,
     ready = await venue.start()
     try:
         async with aiohttp.ClientSession() as http:
-            yield Running(venue, ready, http)
+            run = Running(venue, ready, http)
+            yield run
+            for ws in run.opened:
+                await ws.close()
     finally:
         await venue.stop()

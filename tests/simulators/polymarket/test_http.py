@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 
@@ -11,6 +10,7 @@ import pytest
 
 from simulators.polymarket import operations
 from simulators.polymarket.keccak import keccak256
+from simulators.polymarket.shell import replies_first
 from simulators.polymarket.units import ONE
 from tests.simulators.polymarket.kit import running, sign_digest
 
@@ -28,7 +28,7 @@ def first(venue):
 
 
 async def socket(venue, path, hello):
-    ws = await venue.http.ws_connect(venue.ready[path])
+    ws = await venue.open(path)
     await ws.send_str(json.dumps(hello))
     return ws
 
@@ -263,8 +263,10 @@ async def test_rate_tier_switch_raises_the_burst(tmp_path):
         for _ in range(10):
             batch = [trader.body(market, "BUY", "0.1", 5) for _ in range(15)]
             assert (await venue.ask("POST", "/orders", batch, account))[0] == 200
-        tier = (await venue.ask("GET", "/v1/user/rate-limit-tier", None, account))[1]
-        assert tier == {"tier": "Elite"}
+        for tier in ("Elite", "Standard"):
+            venue.world.switches.update({"rate_tier": tier})
+            answer = (await venue.ask("GET", "/v1/user/rate-limit-tier", None, account))[1]
+            assert answer == {"tier": tier}
 
 
 async def test_route_windows_answer_429_with_retry_after(tmp_path):
@@ -365,54 +367,17 @@ async def test_unknown_fields_everywhere(tmp_path):
         assert any(key.startswith("x_unannounced") for key in dump[0])
 
 
-@pytest.mark.parametrize("choice", ["reply_first", "events_first"])
+@pytest.mark.parametrize("choice", ["reply_first", "events_first", "random"])
 async def test_reply_order_switch(tmp_path, choice):
     async with running(tmp_path, switches={"reply_order": choice}) as venue:
         market, trader, account = first(venue), venue.trader(), venue.ready["accounts"][0]
         ws = await user_socket(venue, account)
-        order = []
-
-        async def listen():
-            await ws.receive_str(timeout=5)
-            order.append("event")
-
-        listening = asyncio.create_task(listen())
-        body = json.dumps(trader.body(market, "BUY", "0.4", 10), separators=(",", ":"))
-        request = venue.venue.shell
-        seen = []
-        flush, prepare = request._flush, aiohttp.web.Response.write_eof
-
-        def note_flush():
-            seen.append("events")
-            flush()
-
-        async def note_reply(self, *args):
-            seen.append("reply")
-            return await prepare(self, *args)
-
-        request._flush = note_flush
-        aiohttp.web.Response.write_eof = note_reply
-        try:
-            headers = venue.headers(account, "POST", "/order", body)
-            url = venue.ready["clob"] + "/order"
-            async with venue.http.post(url, data=body, headers=headers) as answer:
-                assert answer.status == 200
-            await listening
-        finally:
-            aiohttp.web.Response.write_eof = prepare
-        assert order == ["event"]
-        first_seen = "reply" if choice == "reply_first" else "events"
-        assert seen[0] == first_seen
-
-
-async def test_random_reply_order_takes_both_ways(tmp_path):
-    async with running(tmp_path) as venue:
-        shell = venue.venue.shell
-        ways = set()
-        for ordinal in range(20):
-            shell._ordinal = ordinal
-            ways.add(shell._reply_first())
-        assert ways == {True, False}
+        for _ in range(4):
+            body = trader.body(market, "BUY", "0.4", 10)
+            assert (await venue.ask("POST", "/order", body, account))[0] == 200
+            assert json.loads(await ws.receive_str(timeout=5))["type"] == "PLACEMENT"
+    ways = {replies_first(choice, 7, ordinal) for ordinal in range(20)}
+    assert ways == {"reply_first": {True}, "events_first": {False}, "random": {True, False}}[choice]
 
 
 async def test_market_socket_end_to_end(tmp_path):
@@ -492,8 +457,8 @@ async def test_refused_upgrade(tmp_path):
     rule = {"scope": "ws:connect", "at": [1], "kind": "reject", "params": {"status": 502}}
     async with running(tmp_path, faults=[rule]) as venue:
         with pytest.raises(aiohttp.WSServerHandshakeError):
-            await venue.http.ws_connect(venue.ready["ws_market"])
-        ws = await venue.http.ws_connect(venue.ready["ws_market"])
+            await venue.open("ws_market")
+        ws = await venue.open("ws_market")
         await ws.send_str("PING")
         assert await ws.receive_str(timeout=5) == "PONG"
 
@@ -502,7 +467,7 @@ async def test_refused_upgrade(tmp_path):
 async def test_silence_close_switch(tmp_path, seconds, closed):
     switches = {"silence_close_s": seconds}
     async with running(tmp_path, switches=switches, virtual=True) as venue:
-        ws = await venue.http.ws_connect(venue.ready["ws_market"])
+        ws = await venue.open("ws_market")
         await ws.send_str("PING")
         await ws.receive_str(timeout=5)
         venue.venue.tick(venue.venue.clock.advance(60 * 10**9))
@@ -515,7 +480,7 @@ async def test_silence_close_switch(tmp_path, seconds, closed):
 
 async def test_sports_stream_pings_and_sends_games(tmp_path):
     async with running(tmp_path, virtual=True) as venue:
-        ws = await venue.http.ws_connect(venue.ready["ws_sports"])
+        ws = await venue.open("ws_sports")
         await ws.send_str("ping")
         assert await ws.receive_str(timeout=5) == "pong"
         venue.venue.tick(venue.venue.clock.advance(6 * 10**9))

@@ -378,3 +378,37 @@ def test_cancel_against_fill_in_both_orders(world, market, trader, first):
         operations.take(world, market, yes_buy=False, price=500_000, size=10 * ONE)
         assert [e["type"] for e in trader.events()] == ["CANCELLATION"]
     check_world(world)
+
+
+@pytest.mark.parametrize(("low", "high", "confirm"), [(100, 100, 50), (10_000, 50_000, 2_000)])
+def test_settlement_times_are_switches(market, world, trader, low, high, confirm):
+    world.switches.update({"mined_ms_min": low, "mined_ms_max": high, "confirmed_ms": confirm})
+    trade = buy(world, trader, market)
+    world.run(trade.match_ns + low * MS - 1)
+    assert trade.status == "MATCHED"
+    world.run(trade.match_ns + high * MS)
+    assert trade.status in ("MINED", "CONFIRMED")
+    world.run(trade.match_ns + (high + confirm) * MS)
+    assert trade.status == "CONFIRMED"
+
+
+@pytest.mark.parametrize(("limit", "sweep", "dead_s"), [(10, 5, 10), (20, 1, 20)])
+def test_heartbeat_times_are_switches(world, market, trader, limit, sweep, dead_s):
+    world.switches.update({"heartbeat_s": limit, "heartbeat_sweep_s": sweep})
+    order = world.orders[trader.post(market, "BUY", "0.4", 10)["orderID"]]
+    operations.beat(world, trader.key.key, "")
+    world.run(world.now_ns + (dead_s - 1) * S)
+    assert order.status == "LIVE"
+    world.run(world.now_ns + S)
+    assert order.status == "CANCELED"
+
+
+@pytest.mark.parametrize("choice", ["half_up", "up", "down"])
+def test_fee_rounding_reaches_the_trade(world, trader, choice):
+    """5.01 shares at 0.41 cost 0.05 × 0.2419 × 5.01 = 0.06059595 dollars."""
+    world.switches.update({"fee_rounding": choice})
+    market = make_market(world, 2, fees=SPORTS)
+    operations.submit_other(world, market.tokens[0], "SELL", 410_000, units("5.01"))
+    trade = world.trades[trader.post(market, "BUY", "0.41", "5.01")["tradeIDs"][0]]
+    expected = {"half_up": "0.0606", "up": "0.0606", "down": "0.06059"}[choice]
+    assert text(trade.fee) == expected

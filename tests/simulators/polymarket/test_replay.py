@@ -1,0 +1,73 @@
+"""The log replays: same requests, same replies."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from simulators.polymarket.replay import replay
+from tests.simulators.polymarket.kit import running
+
+pytestmark = pytest.mark.asyncio
+
+
+async def session(tmp_path, faults=()):
+    """Trade a little with everything that is logged, and return the log."""
+    log = tmp_path / "log.jsonl"
+    async with running(tmp_path, options={"log": str(log)}, faults=faults) as venue:
+        books, account = venue.venue.market_port(), venue.ready["accounts"][0]
+        market = next(m for m in venue.world.markets.values() if not m.seconds_delay)
+        ref = next(r for r in books.markets() if r.key == market.tokens[0])
+        trader = venue.trader()
+        for step in range(5):
+            now_ns = venue.venue.clock.now_ns()
+            books.quote(ref.key, [(ref.fair - ref.step, ref.step * 900)],
+                        [(ref.fair + (step + 1) * ref.step, ref.step * 800)], now_ns)  # fmt: skip
+            books.take(ref.key, "ask", ref.step, ref.step * 500, now_ns)
+            body = trader.body(market, "BUY", "0.6", 10)
+            await venue.ask("POST", "/order", body, account)
+            await venue.ask("POST", "/order", body, account)
+            await venue.ask("GET", f"/book?token_id={ref.key}")
+            await venue.ask("GET", "/data/trades", None, account)
+            await venue.ask("GET", "/balance-allowance?asset_type=COLLATERAL", None, account)
+            await venue.get("gamma", "/markets/keyset?limit=3")
+            await venue.get("data", f"/v2/positions?user={account['funder']}")
+        await venue.ask("DELETE", "/cancel-all", None, account)
+        await venue.ask("POST", "/v1/heartbeats", {"heartbeat_id": ""}, account)
+    return log
+
+
+async def test_a_log_repeats_answer_by_answer(tmp_path):
+    log = await session(tmp_path)
+    assert len(log.read_text().splitlines()) > 40
+    assert replay(log) == []
+
+
+async def test_a_log_with_faults_repeats(tmp_path):
+    rules = [
+        {"scope": "POST /order", "at": [2, 5], "kind": "accept_then_5xx"},
+        {"scope": "POST /order", "at": [3], "kind": "reject"},
+    ]
+    assert replay(await session(tmp_path, rules)) == []
+
+
+async def test_a_changed_log_shows_the_difference(tmp_path):
+    log = await session(tmp_path)
+    rows = log.read_text().splitlines()
+    for index, line in enumerate(rows):
+        row = json.loads(line)
+        if row.get("route") == "GET /book":
+            row["reply"]["hash"] = "0" * 40
+            rows[index] = json.dumps(row)
+            break
+    log.write_text("\n".join(rows))
+    found = replay(log)
+    assert [item.route for item in found] == ["GET /book"]
+
+
+async def test_a_foreign_log_is_refused(tmp_path):
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"log": 1, "venue": "kalshi"}\n')
+    with pytest.raises(ValueError, match="expected 'polymarket'"):
+        replay(path)
