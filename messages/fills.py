@@ -16,8 +16,9 @@ class FillReverted(Data):  # type: ignore[misc]  # Nautilus's Cython base has no
 
     Parameters
     ----------
-    venue, instrument_id, strategy_id, client_order_id, venue_order_id : str
-        Whose fill it was.
+    venue, instrument, strategy_id, client_order_id, venue_order_id : str
+        Whose fill it was; ``instrument`` is the instrument id as text (an attribute called
+        ``instrument_id`` would make the data engine route the message per instrument).
     trade_id : str
         The Nautilus trade id under which the fill was booked.
     venue_trade_id : str
@@ -38,7 +39,7 @@ class FillReverted(Data):  # type: ignore[misc]  # Nautilus's Cython base has no
         self,
         *,
         venue: str,
-        instrument_id: str,
+        instrument: str,
         strategy_id: str,
         client_order_id: str,
         venue_order_id: str,
@@ -54,7 +55,7 @@ class FillReverted(Data):  # type: ignore[misc]  # Nautilus's Cython base has no
         ts_init: int = 0,
     ) -> None:
         self.venue = venue
-        self.instrument_id = instrument_id
+        self.instrument = instrument
         self.strategy_id = strategy_id
         self.client_order_id = client_order_id
         self.venue_order_id = venue_order_id
@@ -82,7 +83,7 @@ class FillReverted(Data):  # type: ignore[misc]  # Nautilus's Cython base has no
     def __repr__(self) -> str:
         return (
             f"FillReverted({self.client_order_id}: {self.side} {self.quantity} "
-            f"{self.instrument_id} @ {self.price}, {self.reason})"
+            f"{self.instrument} @ {self.price}, {self.reason})"
         )
 
 

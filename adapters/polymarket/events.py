@@ -187,7 +187,7 @@ class OrderEvents:
         now_ns = self._now_ns()
         message = FillReverted(
             venue=parsing.VENUE.value,
-            instrument_id=order.instrument_id.value,
+            instrument=order.instrument_id.value,
             strategy_id=order.strategy_id.value,
             client_order_id=order.client_order_id.value,
             venue_order_id=fill.order_id,

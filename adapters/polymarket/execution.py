@@ -606,7 +606,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, NeedTrades):
-                self._check_later(effect.order_id, self._config.fill_wait_s)
+                self._on_need_trades(effect.order_id)
             elif isinstance(effect, Foreign):
                 self._on_foreign(effect.record)
             elif isinstance(effect, Parked):
@@ -618,6 +618,12 @@ class PolymarketExecutionClient(LiveExecutionClient):
                 self._round_due.set()
             else:
                 self._apply_to_order(effect)
+
+    def _on_need_trades(self, order_id: str) -> None:
+        """Ask at once about an order that ended without saying how; else let the stream go first."""
+        order = self.tracker.by_id(order_id)
+        silent = order is not None and order.ending is not None and order.expected is None
+        self._check_later(order_id, _TICK_S if silent else self._config.fill_wait_s)
 
     def _apply_to_order(
         self, effect: Accept | Booked | Reverted | Close | Reject | Revived

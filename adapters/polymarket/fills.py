@@ -8,7 +8,8 @@ Rules, numbered; the code cites them:
 1. A fill is keyed by (trade id, order id): big takers are split into several trades.
 2. Taker: the fill is (taker_order_id, asset_id, side). Maker: only the `maker_orders` entries that
    are ours by owner (API key) or maker address (funder), each with *its own* asset, side and price;
-   taker and maker may hold different outcomes of the market (mint, merge).
+   taker and maker may hold different outcomes of the market (mint, merge). The venue does not stop
+   self-trades: one record can be ours on both sides.
 3. A taker crossing several levels is booked level by level from `maker_orders`: the same asset at
    the maker's price, the other outcome at 1 - price. Only if the matched amounts add up to the
    trade's size; else at the trade's own price.
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -139,14 +140,24 @@ def fill_id(trade_id: str, order_id: str, level: int) -> str:
     return f"{head}-{tail}"
 
 
-def own_fills(trade: TradeRecord, *, api_key: str, funder: str) -> tuple[Fill, ...]:
-    """Return our executions in a trade (rules 2 and 3); empty when none of it is ours."""
-    if trade.trader_side != "MAKER":
-        return _taker_fills(trade)
-    mine = [leg for leg in trade.maker_legs if _is_ours(leg, api_key, funder)]
+def own_fills(
+    trade: TradeRecord,
+    *,
+    api_key: str,
+    funder: str,
+    placed: Callable[[str], bool] = lambda _: False,
+) -> tuple[Fill, ...]:
+    """Return our executions in a trade (rules 2 and 3); empty when none of it is ours.
+
+    `placed` tells whether an order id is one of our own orders: a trade shown to us as its maker
+    can have been taken by us as well.
+    """
+    taken = trade.trader_side != "MAKER" or placed(trade.taker_order_id)
+    fills = list(_taker_fills(trade)) if taken else []
     seen: dict[str, int] = {}
-    fills = []
-    for leg in mine:
+    for leg in trade.maker_legs:
+        if not _is_ours(leg, api_key, funder):
+            continue
         level = seen.get(leg.order_id, 0)
         seen[leg.order_id] = level + 1
         fills.append(

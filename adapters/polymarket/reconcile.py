@@ -15,7 +15,7 @@ from adapters.common.errors import ProtocolError
 from adapters.common.ledger import Phase
 from adapters.common.outcome import Accepted, Rejected
 from adapters.polymarket.constants import AssetType, ProtocolVersion
-from adapters.polymarket.fills import Fill, TradeStatus, own_fills
+from adapters.polymarket.fills import Fill, TradeStatus
 from adapters.polymarket.http import ClobClient
 from adapters.polymarket.markets import Market
 from adapters.polymarket.positions import Rebased
@@ -112,7 +112,7 @@ class Reconciler:
         found: list[Fill] = []
         for row in await self._clob.trades(after_s=max(0, after_s)):
             record = trade_record(row, now_ns)
-            mine = own_fills(record, api_key=self._tracker.api_key, funder=self._tracker.funder)
+            mine = self._tracker.own_fills(record)
             self._emit(self._tracker.trade(record))
             status = self._tracker.fills.status_of
             found += [f for f in mine if status(f.trade_id, f.order_id) is not TradeStatus.FAILED]

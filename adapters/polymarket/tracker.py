@@ -250,10 +250,19 @@ class OrderTracker:
     def trade(self, record: TradeRecord) -> list[Effect]:
         """Take a trade from the stream or from REST, any number of times, in any order."""
         effects: list[Effect] = []
-        found = own_fills(record, api_key=self.api_key, funder=self.funder)
+        found = self.own_fills(record)
         for action in self.fills.apply(found, record.status):
             effects += self._settle(action)
         return effects
+
+    def own_fills(self, record: TradeRecord) -> tuple[Fill, ...]:
+        """Return our executions in a trade."""
+        return own_fills(
+            record,
+            api_key=self.api_key,
+            funder=self.funder,
+            placed=lambda order_id: order_id.lower() in self._by_id,
+        )
 
     def _settle(self, action: Action) -> list[Effect]:
         fill = action.fill
