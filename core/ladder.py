@@ -93,6 +93,7 @@ class CostCurve:
         "_cum",
         "_fees",
         "_states",
+        "_units",
         "_values",
         "_wide",
         "buy",
@@ -111,6 +112,7 @@ class CostCurve:
         self.buy = buy
         cum, values, fees, wide = [0], [0], [0], [0]
         states: list[FeeState] = [NEW_ORDER]
+        units: list[int] = []
         for price, size in ladder:
             trade, rounding, rebate, state = schedule.charge_u(
                 states[-1], price, size, buy=buy, taker=True
@@ -120,7 +122,10 @@ class CostCurve:
             values.append(values[-1] + self._value_u(price, size))
             fees.append(fees[-1] + trade + rounding - rebate)
             states.append(state)
-            wide.append(wide[-1] + self._wide_cost(price, size))
+            unit = self._unit(price, size, got)
+            units.append(unit)
+            wide.append(wide[-1] + unit * got // SCALE)
+        self._units = units
         self._cum, self._values, self._fees, self._states = cum, values, fees, states
         self._wide = wide
         self.size_u = cum[-1]
@@ -138,12 +143,20 @@ class CostCurve:
 
     def unit_wide(self, level: int) -> int:
         """Return the unrounded money per contract at a level, on the wide scale."""
-        price, size = self.ladder[level]
-        got = self._cum[level + 1] - self._cum[level]
+        return self._units[level]
+
+    def _unit(self, price: int, size: int, got: int) -> int:
         if got == size:
             return self._wide_cost(price, SCALE)
         # shares withheld: dollars per share kept, rounded down so that the bound stays a bound
         return price * size * _VALUE * SCALE // (got + 1)
+
+    def affordable(self, wide_u: int) -> int:
+        """Return a size above which the unrounded cost certainly exceeds an amount (wide scale)."""
+        level = bisect_left(self._wide, wide_u + 1) - 1
+        if level >= len(self.ladder):
+            return self.size_u
+        return self._cum[level] + (wide_u - self._wide[level]) * SCALE // self._units[level] + 1
 
     def ends(self) -> list[int]:
         """Return the cumulative size at the end of each level."""

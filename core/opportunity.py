@@ -53,6 +53,7 @@ class PairSetup:
         "divergence",
         "grids",
         "lot_u",
+        "lots_u",
         "notional_min",
         "pair",
         "size_min_u",
@@ -62,7 +63,8 @@ class PairSetup:
         a, b = pair.markets
         self.pair = pair
         self.grids = (PriceGrid(a.terms.ticks), PriceGrid(b.terms.ticks))
-        self.lot_u = lcm(to_units(a.terms.lot, "lot"), to_units(b.terms.lot, "lot"))
+        self.lots_u = (to_units(a.terms.lot, "lot"), to_units(b.terms.lot, "lot"))
+        self.lot_u = lcm(*self.lots_u)
         smallest = max(a.terms.size_min, b.terms.size_min, policy.size_min)
         self.size_min_u = ceil_div(ceil_units(smallest), self.lot_u) * self.lot_u
         self.notional_min = (ceil_units(a.terms.notional_min), ceil_units(b.terms.notional_min))
@@ -331,9 +333,12 @@ class _Assessor:
 
     def _curves(self) -> tuple[CostCurve, CostCurve]:
         curves = []
-        for leg, ladder, market in zip(self.legs, self.asks, self.setup.pair.markets, strict=True):
+        for i, leg in enumerate(self.legs):
             assert leg.schedule is not None
-            curves.append(CostCurve(ladder, leg.schedule, to_units(market.terms.lot, "lot")))
+            # a level that with the other leg's best price costs a dollar before fees is in no box
+            room = SCALE - self.asks[1 - i][0][0]
+            ladder = tuple(row for row in self.asks[i] if row[0] < room)
+            curves.append(CostCurve(ladder, leg.schedule, self.setup.lots_u[i]))
         return curves[0], curves[1]
 
     def _hurdle(self) -> Hurdle:

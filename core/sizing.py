@@ -175,19 +175,16 @@ class _Search:
         return stride
 
 
-def _affordable(curves: tuple[CostCurve, ...], cash_u: int, cap_u: int) -> int:
-    """Return a size above which the curves together certainly cost more than the cash (units)."""
-    cash = (cash_u + sum(c.schedule.slack_u() for c in curves)) * WIDE
-    if sum(c.wide(cap_u) for c in curves) <= cash:
-        return cap_u
-    low, high = 0, cap_u  # the cost at low fits, at high it does not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if sum(c.wide(middle) for c in curves) <= cash:
-            low = middle
-        else:
-            high = middle
-    return low
+def _within_budget(a: CostCurve, b: CostCurve, budget_u: int, cap_u: int) -> int:
+    """Return a size above which both legs together certainly cost more than the budget."""
+    left = (budget_u + a.schedule.slack_u() + b.schedule.slack_u()) * WIDE
+    for segment in _segments(a, b, NO_HURDLE, cap_u):
+        unit = a.unit_wide(segment.levels[0]) + b.unit_wide(segment.levels[1])
+        cost = unit * (segment.high - segment.low) // SCALE
+        if cost > left:
+            return min(cap_u, segment.low + max(0, left) * SCALE // unit + 1)
+        left -= cost
+    return cap_u
 
 
 def best_box(
@@ -217,11 +214,12 @@ def best_box(
     if depth < smallest:
         return NoSize(Reason.BELOW_MIN_SIZE, f"depth {depth} units, allowed from {smallest}")
     cash_cap = min(
-        _affordable((curve,), cash, depth) for curve, cash in zip((a, b), rules.cash_u, strict=True)
+        curve.affordable((cash + curve.schedule.slack_u()) * WIDE)
+        for curve, cash in zip((a, b), rules.cash_u, strict=True)
     )
     if cash_cap < smallest:
         return NoSize(Reason.NO_CASH, f"cash buys {cash_cap} units, allowed from {smallest}")
-    budget_cap = _affordable((a, b), rules.budget_u, depth) if rules.budget_u > 0 else 0
+    budget_cap = _within_budget(a, b, rules.budget_u, depth) if rules.budget_u > 0 else 0
     cap = min(depth, cash_cap, budget_cap, rules.size_max_u) // lot * lot
     if cap < smallest:
         return NoSize(Reason.LIMIT_BOX, f"limits leave {cap} units, allowed from {smallest}")
