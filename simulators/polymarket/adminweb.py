@@ -50,7 +50,7 @@ class AdminWeb:
             except Refusal as refusal:
                 return web.json_response({"error": refusal.message}, status=refusal.status)
             except TypeError as error:
-                raise ValueError(f"wrong body for this route: {error}") from error
+                raise ValueError(f"{name}: wrong or missing body ({error})") from error
             self._hub.deliver(world.drain())
             return web.json_response(answer)
 

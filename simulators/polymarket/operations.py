@@ -18,7 +18,7 @@ from simulators.polymarket.model import (
     Wallet,
 )
 from simulators.polymarket.orders import cancel_quietly, end, enter, sweep
-from simulators.polymarket.units import ONE
+from simulators.polymarket.units import ONE, text
 from simulators.polymarket.world import HOUSE, NS_PER_MS, NS_PER_S, World
 
 HOUSE_ADDRESS = "0x00000000000000000000000000000000000A05E1"
@@ -57,8 +57,9 @@ def submit_other(
     market = world.market_of(token)
     if market is None or market.closed:
         raise Refusal(400, f"the orderbook {token} does not exist")
-    if price % market.tick or not 0 < price < ONE or size <= 0:
-        raise Refusal(400, f"price or size is off: tick {market.tick}, price {price}, size {size}")
+    _check_level(market, price, max(size, 1))
+    if size <= 0:
+        raise Refusal(400, f"size {text(size)} is not above 0")
     wallet = house(world)
     _stock(world, wallet, market, token, size)
     number = world.next()
@@ -79,6 +80,15 @@ def submit_other(
     return order, enter(world, order)
 
 
+def _check_level(market: Market, price: int, size: int) -> None:
+    if price % market.tick or not 0 < price < ONE or size < 0:
+        raise Refusal(
+            400,
+            f"level {text(price)} x {text(size)} is off: prices are multiples of"
+            f" {text(market.tick)} between 0 and 1, sizes are not negative",
+        )
+
+
 def _stock(world: World, wallet: Wallet, market: Market, token: str, size: int) -> None:
     """Keep both tokens in the crowd's hands, so that it can sell."""
     committed = wallet.open_tokens.get(token, 0) + wallet.flight_tokens.get(token, 0)
@@ -93,9 +103,16 @@ def quote(world: World, market: Market, bids: Levels, asks: Levels) -> None:
     Levels that stay as they are keep their place in the queue. New levels that cross a user's
     order trade with it. Every second level stands as the complement's order (a NO bid for a YES
     ask), so that matches are complementary, mints and merges in turn.
+
+    Raises
+    ------
+    Refusal
+        400 when a level is off; nothing has changed then.
     """
     if market.closed or not market.accepting:
         return
+    for price, size in (*bids, *asks):
+        _check_level(market, price, size)
     wanted = {True: dict(bids), False: dict(asks)}
     for yes_bid, levels in wanted.items():
         side = market.book.bids if yes_bid else market.book.asks

@@ -40,16 +40,32 @@ async def launched(tmp_path, **switches):
         yield run, venue, market
 
 
+async def prove(tmp_path, script, *arguments):
+    """Run a script of this folder in its own process and return exit code and output."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"tests.simulators.polymarket.{script}",
+        str(tmp_path / "ready.json"), *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
 async def test_py_clob_client_v2(tmp_path):
     async with launched(tmp_path) as (_, _, market):
-        script = "tests.simulators.polymarket.prove_py_clob"
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", script, str(tmp_path / "ready.json"), market.tokens[0],
-            market.condition_id, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        output, _ = await process.communicate()
-        assert process.returncode == 0, output.decode()[-3000:]
-        assert output.decode().count(": ok") == 4
+        known = (market.tokens[0], market.condition_id)
+        code, output = await prove(tmp_path, "prove_py_clob", *known)
+        assert code == 0, output[-3000:]
+        assert output.count(": ok") == 4
+
+
+async def test_the_adapter_that_nautilus_bundles(tmp_path):
+    async with launched(tmp_path) as (_, _, market):
+        known = (market.condition_id, market.tokens[0])
+        code, output = await prove(tmp_path, "prove_nautilus", *known)
+        assert code == 0, output[-3000:]
+        seen = ["instrument", "book", "accepted", "canceled", "filled 10 at 0.52"]
+        assert json.dumps(seen) in output
 
 
 def environment(ready):
