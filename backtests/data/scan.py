@@ -103,12 +103,15 @@ def scan_dataset(
     windows: list[Window] = []
     rows = hits = 0
     tables = _TableCache()
+    opened: set[str] = set()
     for session in dataset.sessions:
         for pair in pairs if pairs is not None else dataset.pairs():
             if pair.pair_id not in session.pair_ids or pair.session not in (None, session.name):
                 continue
-            found, count, hit = _scan_pair(dataset, pair, session, policy, tables)
+            held = pair.pair_id in opened  # boxes of an earlier session may still be held
+            found, count, hit = _scan_pair(dataset, pair, session, policy, tables, held=held)
             windows += found
+            opened |= {w.pair_id for w in found if w.kind == "open"}
             rows += count
             hits += hit
     scan = Scan(
@@ -126,7 +129,13 @@ def scan_dataset(
 
 
 def _scan_pair(
-    dataset: Dataset, pair: Pair, session: SessionInfo, policy: Policy, tables: _TableCache
+    dataset: Dataset,
+    pair: Pair,
+    session: SessionInfo,
+    policy: Policy,
+    tables: _TableCache,
+    *,
+    held: bool,
 ) -> tuple[list[Window], int, int]:
     a, b = (pair_view(dataset, m, session, sizes=False) for m in pair.markets)
     bounds = [tables.get(m, session, pair, policy) for m in pair.markets]
@@ -136,9 +145,10 @@ def _scan_pair(
     edge = _edges(merged, bounds[0], bounds[1])
     windows = _windows(pair, session, "open", merged.ts_ns, edge)
     hits = int(np.count_nonzero(edge > 0))
-    if windows and policy.close_early:
+    if (windows or held) and policy.close_early:
         gain = _close_gain(merged, bounds[0], bounds[1], _hold_u(pair, session, policy))
-        gain[: int(np.searchsorted(merged.ts_ns, windows[0].start_ns))] = -1
+        if not held:
+            gain[: int(np.searchsorted(merged.ts_ns, windows[0].start_ns))] = -1
         windows += _windows(pair, session, "close", merged.ts_ns, gain)
     return windows, len(a) + len(b), hits
 

@@ -56,8 +56,9 @@ def test_books_rebuild_to_the_sidecar(dataset):
         assert seen == len(top) == info.observations
 
 
-def test_several_chunks_carry_the_book_over(tmp_path):
-    settings = GeneratorSettings(seed=5, pairs=1, minutes=6, rate=150.0, style="game")
+def test_several_chunks_carry_the_book_over(tmp_path, monkeypatch):
+    monkeypatch.setattr("backtests.data.synthetic.session._CHUNK_MESSAGES", 300)
+    settings = GeneratorSettings(seed=5, pairs=1, minutes=20, rate=3.0, style="game")
     made = generate_dataset(tmp_path / "d", settings)
     info = max(made.instruments, key=lambda i: i.observations)
     top = read_top(made.top_path(info.instrument_id))
@@ -65,7 +66,7 @@ def test_several_chunks_carry_the_book_over(tmp_path):
     assert len(rows) == len(top)
     deltas = made.catalog().query(OrderBookDelta, identifiers=[info.instrument_id])
     frames = [d.sequence for d in deltas if d.flags & RecordFlag.F_SNAPSHOT and d.is_clear]
-    assert len(frames) >= 2, "more than one chunk"
+    assert len(frames) >= 5, "several chunks"
     assert {d.sequence for d in deltas} == set(range(len(top)))
 
 
