@@ -36,7 +36,9 @@ PLENTY = 10**13
 D = Decimal
 
 
-def measure(call: Callable[[], object], calls: int, batches: int = 41) -> tuple[float, float, float]:
+def measure(
+    call: Callable[[], object], calls: int, batches: int = 41
+) -> tuple[float, float, float]:
     """Return best, p50 and p99 in microseconds per call over batches of ``calls``."""
     call()
     times = []

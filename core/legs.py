@@ -229,6 +229,13 @@ def new_box(
     return Box(Phase.PLANNED, size_u, limits_u, first, rules), [SaveIntent()]
 
 
+def adopt_box(held_u: tuple[int, int], rules: Rules) -> Step:
+    """Take over contracts held since before a restart: hedged, or exposed and to be decided."""
+    legs = tuple(Leg(bought_u=held, ordered_buy_u=held) for held in held_u)
+    box = Box(Phase.HEDGED, max(held_u), (0, 0), 0, rules, (legs[0], legs[1]), started=(True, True))
+    return _rest(box)
+
+
 def step(box: Box, event: Event) -> Step:
     """Apply one event.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nautilus_trader.model.enums import OrderSide, TimeInForce
 from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId
@@ -12,12 +12,11 @@ from nautilus_trader.model.objects import Price, Quantity
 from core.capital import CapitalError, CapitalLedger
 from core.contracts import Direction, Outcome, Side, Venue
 from core.hedge import HedgeChoice
-from core.intents import Intent, IntentLeg, IntentSink
+from core.intents import IntentSink
 from core.legs import (
     END,
     Action,
     AskHedge,
-    Box,
     Cancel,
     Event,
     Finished,
@@ -27,15 +26,17 @@ from core.legs import (
     Query,
     SaveIntent,
     SetDeadline,
+    adopt_box,
     new_box,
     step,
 )
-from core.money import SCALE, ceil_div, from_units
+from core.money import SCALE, ceil_div
 from core.opportunity import Assessment
 from core.outcome_market import GuardError
 from core.record import ExposedLeg, hedge_order
 from strategies.exposure import BoxCost, ExposureBook
 from strategies.handles import RAW_PER_UNIT, MarketHandle, PairHandle
+from strategies.running import OrderRef, RunningBox, box_intent, exact_text, order_intent
 
 if TYPE_CHECKING:
     from nautilus_trader.model.events import OrderFilled
@@ -46,53 +47,8 @@ ENDED_MAX = 10_000
 """Boxes at rest that are remembered for late fills."""
 
 
-class OrderRef(NamedTuple):
-    """Which box, leg and side an order belongs to."""
-
-    box_id: str
-    leg: int
-    side: Side
-
-
-class RunningBox:
-    """One box and what the machine does not know: ids, orders, the timer."""
-
-    __slots__ = (
-        "box",
-        "box_id",
-        "decision_id",
-        "direction",
-        "live",
-        "pair",
-        "planned",
-        "queue",
-        "running",
-        "timer",
-        "timers",
-    )
-
-    def __init__(
-        self, box_id: str, decision_id: str, pair: PairHandle, direction: Direction, box: Box
-    ) -> None:
-        self.box_id = box_id
-        self.decision_id = decision_id
-        self.pair = pair
-        self.direction = direction
-        self.box = box
-        self.live: dict[int, ClientOrderId] = {}
-        self.planned: dict[int, ClientOrderId] = {}
-        self.queue: deque[Event] = deque()
-        self.running = False
-        self.timer: str | None = None
-        self.timers = 0
-
-    def market(self, leg: int) -> MarketHandle:
-        """Return the market handle of a leg."""
-        return self.pair.markets[leg]
-
-    def outcome(self, leg: int) -> Outcome:
-        """Return the outcome held on a leg."""
-        return self.direction.outcome(leg)
+WAITS_MAX = 12
+"""Decisions in a row that find no believable book before the pause becomes ``hold_wait_ms``."""
 
 
 class BoxDesk:
@@ -148,6 +104,28 @@ class BoxDesk:
             account = self._account(market)
             held = min(need, self._ledger.free_u(account))
             self._ledger.reserve(f"{box_id}/{leg}", account, held)
+        self._run(running, actions)
+
+    def adopt(
+        self,
+        pair: PairHandle,
+        direction: Direction,
+        held_u: tuple[int, int],
+        paid_u: tuple[int, int],
+    ) -> None:
+        """Take over what is held of a pair since before a restart."""
+        box_id = f"{pair.pair.pair_id}.adopted"
+        box, actions = adopt_box(held_u, self._strategy.config.rules(pair.setup.lot_u))
+        running = RunningBox(box_id, "adopted", pair, direction, box)
+        self.boxes[box_id] = running
+        pair.box_id = box_id
+        venues = (pair.pair.a.venue.value, pair.pair.b.venue.value)
+        self._exposure.start(box_id, pair.pair.pair_id, BoxCost(venues, pair.pair.family))
+        for leg in (0, 1):
+            self._exposure.cash(box_id, leg, paid_u[leg])
+            if held_u[leg]:
+                market = pair.markets[leg]
+                market.outcomes.apply(running.outcome(leg), Side.BUY, held_u[leg])
         self._run(running, actions)
 
     def close(
@@ -254,7 +232,7 @@ class BoxDesk:
         for action in actions:
             match action:
                 case SaveIntent():
-                    saved = self.sink.save(self._whole_intent(running))
+                    saved = self.sink.save(box_intent(running, *self._stamp()))
                     kind = Kind.INTENT_SAVED if saved else Kind.INTENT_FAILED
                     running.queue.append(Event(kind))
                 case Place():
@@ -279,13 +257,13 @@ class BoxDesk:
             else strategy.order_factory.generate_client_order_id()
         )
         running.live[place.leg] = client_id
+        running.order_ids.append(client_id.value)
         self._orders[client_id.value] = OrderRef(running.box_id, place.leg, place.side)
         try:
             if place.side is Side.BUY:
                 order = market.outcomes.entry(outcome, place.size_u)
                 self._ledger.release(f"{running.box_id}/{place.leg}")
-                need = self._need_u(market, place.size_u, place.limit_u)
-                self._ledger.reserve(client_id.value, self._account(market), need)
+                self._reserve(client_id.value, market, place)
             else:
                 order = market.outcomes.exit(outcome, place.size_u)
         except (GuardError, CapitalError) as error:
@@ -294,7 +272,8 @@ class BoxDesk:
             running.live.pop(place.leg, None)
             running.queue.append(Event(Kind.CLOSED, leg=place.leg))
             return
-        if place.role != "open" and not self.sink.save(self._intent(running, place, client_id)):
+        intent = order_intent(running, place, client_id, *self._stamp())
+        if place.role != "open" and not self.sink.save(intent):
             strategy.log.error(f"{running.box_id}: intent not saved, {place.role} not sent")
             self._ledger.release(client_id.value)
             running.live.pop(place.leg, None)
@@ -302,6 +281,20 @@ class BoxDesk:
             return
         self._exposure.order(strategy.clock.timestamp_ns())
         self._submit(running, place, order.instrument, client_id)
+
+    def _reserve(self, order_id: str, market: MarketHandle, place: Place) -> None:
+        """Hold back what the order may cost; its price alone must be there.
+
+        Raises
+        ------
+        CapitalError
+            When the limit price times the size exceeds the free cash.
+        """
+        account = self._account(market)
+        free = self._ledger.free_u(account)
+        least = ceil_div(place.size_u * place.limit_u, SCALE)
+        need = self._need_u(market, place.size_u, place.limit_u)
+        self._ledger.reserve(order_id, account, max(least, min(need, free)))
 
     def _submit(
         self, running: RunningBox, place: Place, instrument_id: str, client_id: ClientOrderId
@@ -311,8 +304,8 @@ class BoxDesk:
         order = strategy.order_factory.limit(
             instrument.id,
             OrderSide.BUY if place.side is Side.BUY else OrderSide.SELL,
-            Quantity.from_str(_text(place.size_u, instrument.size_precision)),
-            Price.from_str(_text(place.limit_u, instrument.price_precision)),
+            Quantity.from_str(exact_text(place.size_u, instrument.size_precision)),
+            Price.from_str(exact_text(place.limit_u, instrument.price_precision)),
             time_in_force=TimeInForce.IOC,
             reduce_only=place.side is Side.SELL,
             tags=[
@@ -338,8 +331,12 @@ class BoxDesk:
         held, missing = running.market(ask.leg), running.market(1 - ask.leg)
         fresh = all(strategy.is_fresh(handle) for handle in (held, missing))
         if held.schedule is None or missing.schedule is None or not fresh:
-            running.queue.append(Event(Kind.HEDGE, choice=HedgeChoice.WAIT))
+            # soon again at first; a market that stays silent is asked less often
+            running.waits += 1
+            choice = HedgeChoice.WAIT if running.waits <= WAITS_MAX else HedgeChoice.HOLD
+            running.queue.append(Event(Kind.HEDGE, choice=choice))
             return
+        running.waits = 0
         books = [
             book if running.outcome(leg) is Outcome.YES else book.mirrored()
             for leg in (0, 1)
@@ -398,61 +395,15 @@ class BoxDesk:
         """Keep ended boxes for late fills, the oldest only until the bound is reached."""
         self._ended.append(box_id)
         if len(self._ended) > ENDED_MAX:
-            old = self._ended.popleft()
-            self.boxes.pop(old, None)
-            for key in [k for k, ref in self._orders.items() if ref.box_id == old]:
-                del self._orders[key]
+            old = self.boxes.pop(self._ended.popleft(), None)
+            for order_id in old.order_ids if old is not None else ():
+                self._orders.pop(order_id, None)
 
-    # -- intents, money, timers ---------------------------------------------------------------
+    # -- money and timers ---------------------------------------------------------------------
 
-    def _whole_intent(self, running: RunningBox) -> Intent:
-        legs = tuple(
-            self._intent_leg(running, leg, Side.BUY, running.box.size_u,
-                             running.box.limits_u[leg], "open", running.planned[leg].value)
-            for leg in (0, 1)
-        )  # fmt: skip
-        return self._make_intent(running, legs)
-
-    def _intent(self, running: RunningBox, place: Place, client_id: ClientOrderId) -> Intent:
-        leg = self._intent_leg(
-            running, place.leg, place.side, place.size_u, place.limit_u, place.role, client_id.value
-        )
-        return self._make_intent(running, (leg,))
-
-    def _make_intent(self, running: RunningBox, legs: tuple[IntentLeg, ...]) -> Intent:
-        return Intent(
-            box_id=running.box_id,
-            pair_id=running.pair.pair.pair_id,
-            decision_id=running.decision_id,
-            strategy=self._strategy.id.value,
-            direction=running.direction,
-            ts_ns=self._strategy.clock.timestamp_ns(),
-            legs=legs,
-        )
-
-    @staticmethod
-    def _intent_leg(
-        running: RunningBox,
-        leg: int,
-        side: Side,
-        size_u: int,
-        limit_u: int,
-        role: str,
-        client_order_id: str,
-    ) -> IntentLeg:
-        market = running.market(leg).market
-        outcome = running.outcome(leg)
-        return IntentLeg(
-            leg=leg,
-            venue=market.venue,
-            instrument=market.instrument(outcome),
-            outcome=outcome,
-            side=side,
-            size=from_units(size_u),
-            limit_price=from_units(limit_u),
-            role=role,
-            client_order_id=client_order_id,
-        )
+    def _stamp(self) -> tuple[str, int]:
+        """Return who writes an intent, and when."""
+        return self._strategy.id.value, self._strategy.clock.timestamp_ns()
 
     @staticmethod
     def _account(market: MarketHandle) -> tuple[str, int]:
@@ -484,18 +435,3 @@ class BoxDesk:
     def _clear_timer(self, running: RunningBox) -> None:
         if running.box.phase in END:
             self._cancel_timer(running)
-
-
-def _text(units: int, precision: int) -> str:
-    """Write units with a precision, exactly.
-
-    Raises
-    ------
-    ValueError
-        When the amount is finer than the precision: it must have been rounded before.
-    """
-    amount = from_units(units)
-    text = f"{amount:.{precision}f}"
-    if from_units(units) != type(amount)(text):
-        raise ValueError(f"{amount} does not fit {precision} decimal places")
-    return text

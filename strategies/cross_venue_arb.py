@@ -7,6 +7,7 @@ handler only looks at both best prices; what cannot hold an edge ends there.
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from nautilus_trader.model.enums import BookType
@@ -24,6 +25,7 @@ from core.opportunity import LegView, Status, assess, book_problem
 from core.pairs import parse_pairs
 from core.record import Stamp, closing, opening
 from messages.decisions import Counters, CountersMessage, DecisionMessage
+from messages.fills import FILL_REVERTED, FillReverted
 from messages.health import FEED_HEALTH, FeedHealth
 from strategies.boxes import BoxDesk, RunningBox
 from strategies.config import CrossVenueArbConfig
@@ -75,9 +77,9 @@ class CrossVenueArb(Strategy):
         self.pairs: list[PairHandle] = []
         self._handles: dict[InstrumentId, MarketHandle] = {}
         self._bounds: dict[str, CostBounds] = {}
-        self._ledger = CapitalLedger()
+        self.ledger = CapitalLedger()
         self._exposure = ExposureBook()
-        self.desk = BoxDesk(self, self._ledger, self._exposure, NullSink())
+        self.desk = BoxDesk(self, self.ledger, self._exposure, NullSink())
         self._hits = 0
         self._taken = 0
         self._refused: Counter[str] = Counter()
@@ -113,7 +115,9 @@ class CrossVenueArb(Strategy):
         for pair_handle in self.pairs:
             for market in pair_handle.markets:
                 self._watch(market)
-        self.subscribe_data(FEED_HEALTH)
+            self._adopt(pair_handle)
+        for data_type in (FEED_HEALTH, FILL_REVERTED):
+            self.msgbus.subscribe(f"data.{data_type.topic}", self.on_data)
         if self.config.counters_every_ms:
             self.clock.set_timer_ns(
                 _COUNTERS_TIMER,
@@ -125,10 +129,42 @@ class CrossVenueArb(Strategy):
 
     def on_stop(self) -> None:
         """Let go of the books and publish the counters."""
+        for data_type in (FEED_HEALTH, FILL_REVERTED):
+            self.msgbus.unsubscribe(f"data.{data_type.topic}", self.on_data)
         for market in self._handles.values():
             if not market.instrument_id.symbol.is_composite():
                 self.msgbus.unsubscribe(_topic(market.instrument_id), market.on_deltas)
         self._publish_counters()
+
+    def _adopt(self, pair: PairHandle) -> None:
+        """Take over contracts of a pair that are held since before this start."""
+        held = {
+            (leg, outcome): self._position(market.market.instrument(outcome))
+            for leg, market in enumerate(pair.markets)
+            for outcome in Outcome
+        }
+        if not any(size for size, _ in held.values()):
+            return
+        for direction in Direction:
+            other = [held[leg, direction.outcome(leg).other][0] for leg in (0, 1)]
+            if not any(other):
+                legs = [held[leg, direction.outcome(leg)] for leg in (0, 1)]
+                sizes, paid = (legs[0][0], legs[1][0]), (legs[0][1], legs[1][1])
+                self.log.info(f"{pair.pair.pair_id}: adopting {sizes} units")
+                self.desk.adopt(pair, direction, sizes, paid)
+                return
+        pair.quiet_until_ns = _NEVER_NS * 9
+        self.log.error(f"{pair.pair.pair_id}: both boxes are held at once: settle by hand")
+
+    def _position(self, instrument: str) -> tuple[int, int]:
+        """Return contracts held of an instrument and what they cost, units."""
+        instrument_id = InstrumentId.from_str(instrument)
+        size = cost = 0
+        for position in self.cache.positions_open(None, instrument_id, self.id):
+            quantity = position.quantity.raw // RAW_PER_UNIT
+            size += quantity if position.is_long else -quantity
+            cost += int(quantity * to_units(round(Decimal(str(position.avg_px_open)), 6)) // SCALE)
+        return size, cost
 
     def _load_fees(self, _event: TimeEvent | None = None) -> None:
         """Resolve every market's fees for now, and come back when one of them changes."""
@@ -199,9 +235,14 @@ class CrossVenueArb(Strategy):
             self.desk.settle(pair)
 
     def on_data(self, data: Data) -> None:
-        """Take the health of the feeds: a bad book is not traded on."""
+        """Take the health of feeds (a bad book is not traded on) and fills that were reverted."""
         if isinstance(data, FeedHealth) and data.feed == "market-data":
             self._bad[data.venue] = (not data.is_good, frozenset(data.bad))
+        elif isinstance(data, FillReverted):
+            size_u, price_u = to_units(data.quantity), to_units(data.price)
+            sign = 1 if data.side == "BUY" else -1
+            paid_u = sign * (price_u * size_u // SCALE) + to_units(data.commission)
+            self.desk.reverted(data.client_order_id, size_u, paid_u)
 
     def is_fresh(self, handle: MarketHandle) -> bool:
         """Say whether a market's book is young enough to act on."""
@@ -220,13 +261,13 @@ class CrossVenueArb(Strategy):
         seen, left = handle.read(self.config.depth_levels)
         held = handle.outcomes
         account = (handle.market.venue.value, handle.market.shard)
-        self._ledger.set_cash(account, self._cash_u(handle))
+        self.ledger.set_cash(account, self._cash_u(handle))
         return LegView(
             seen,
             left,
             self._age_ns(handle, now_ns),
             handle.schedule,
-            self._ledger.free_u(account),
+            self.ledger.free_u(account),
             held.held_u(Outcome.YES),
             held.held_u(Outcome.NO),
         )

@@ -6,6 +6,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+from nautilus_trader.model.enums import TradingState
 
 from core.contracts import Venue as CoreVenue
 from core.fees import KalshiFees
@@ -322,11 +323,29 @@ def test_halted_means_no_new_boxes(world):
     assert set(seed(w, pair).run().reasons) == {"halted"}
 
 
-def test_a_refused_first_order_leaves_the_box_flat(world):
-    """The risk engine denies an order larger than the instrument allows."""
+def test_a_denied_first_order_leaves_the_box_flat(world):
+    """Nautilus's own risk engine says no: that is positive evidence."""
     pair = make_pair()
     w = world(pair)
-    w.strategy.desk._need_u = lambda *_: 10**15
+    w.engine.kernel.risk_engine.set_trading_state(TradingState.HALTED)
+    seed(w, pair).run()
+    assert w.fills() == []
+    assert set(w.phases()) == {"flat"}
+    assert len(w.taken) >= 1
+
+
+def test_cash_that_is_gone_stops_the_order_before_it_is_sent(world):
+    pair = make_pair()
+    w = world(pair)
+    ledger = w.strategy.ledger
+    take = w.strategy.desk.open
+
+    def spend_first(handle, assessment, box_id, decision_id):
+        for account in (("KALSHI", 0), ("POLYMARKET", 0)):
+            ledger.set_cash(account, 0)
+        take(handle, assessment, box_id, decision_id)
+
+    w.strategy.desk.open = spend_first
     seed(w, pair).run()
     assert w.fills() == []
     assert set(w.phases()) == {"flat"}
