@@ -278,6 +278,22 @@ def belief(node: TradingNode, strategy: FlowStrategy, books: dict[str, int]) -> 
         "open": [o.client_order_id.value for o in node.cache.orders_open()],
         "inflight": [o.client_order_id.value for o in node.cache.orders_inflight()],
         "tracked_open": [t.client_id for t in tracker.open()],
+        "stuck": [
+            {
+                "order": t.client_id,
+                "id": t.order_id,
+                "phase": str(tracker.phase(t.client_id)),
+                "ending": str(t.ending),
+                "expected": str(t.expected),
+                "filled": str(tracker.filled(t.client_id)),
+                "failed": str(t.failed),
+                "absences": t.absences,
+                "trade_ids": t.trade_ids,
+                "checking": t.order_id in execution._checking,
+                "due": execution._checks.get(t.order_id, 0) - time.time_ns(),
+            }
+            for t in tracker.open_or_doubted()
+        ],
         "unconfirmed": [f.fill_id for f in tracker.fills.unconfirmed()],
         "orders": {
             o.venue_order_id.value if o.venue_order_id else o.client_order_id.value: {
