@@ -13,7 +13,7 @@ from simulators.polymarket.lifecycle import steer
 from simulators.polymarket.model import Emission, Market, Trade, Wallet
 from simulators.polymarket.orders import cancel_quietly, sweep
 from simulators.polymarket.records import truth_order, truth_trade
-from simulators.polymarket.units import text, units
+from simulators.polymarket.units import TICKS, text, units
 from simulators.polymarket.world import Event, World
 from simulators.seeds import pick
 from simulators.wire import Json
@@ -153,8 +153,11 @@ class Operator:
             raise ValueError(f"unknown key {sorted(set(body) - known)}, allowed {sorted(known)}")
         if "uma_status" in body and body["uma_status"] not in _STATUS:
             raise ValueError(f"uma_status is {body['uma_status']!r}, allowed {sorted(_STATUS)}")
-        if "tick_size" in body:
-            self.world.change_tick(market, units(body["tick_size"]))
+        tick = units(body.get("tick_size", text(market.tick)))
+        if tick not in TICKS:
+            raise ValueError(f"tick_size is {text(tick)}, allowed {[text(t) for t in TICKS]}")
+        if tick != market.tick:
+            self.world.change_tick(market, tick)
         market.accepting = bool(body.get("accepting", market.accepting))
         market.uma_status = str(body.get("uma_status", market.uma_status))
         market.seconds_delay = body.get("seconds_delay", market.seconds_delay)
