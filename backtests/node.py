@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from core.decisions import Decision
 
 _NS_PER_MS = 1_000_000
+_NEVER_NS = 1 << 63
 
 
 class VenuePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +142,7 @@ class ReplayNode(BacktestNode):
         self._hazard = Hazard(plan.hazard, plan.hazard_seed) if plan.hazard else None
         edges = self._hazard.edges if self._hazard else None
         self._collector = Collector(edges, on_decision)
+        self._closes = [settle.event() for settle in _settlements(plan.markets)]
         super().__init__([_run_config(plan)])
 
     def replay(self) -> Replay:
@@ -187,10 +189,16 @@ class ReplayNode(BacktestNode):
         terms = {InstrumentId.from_str(i): m.fees for m in plan.markets for i in (m.yes, m.no)}
         values = _settlement_values(plan.markets)
         ledger = ConsumptionLedger()
+        settled_ns = {close.instrument_id: close.ts_init for close in self._closes}
+        now_ns = engine.kernel.clock.timestamp_ns
+
+        def is_settled(instrument: InstrumentId) -> bool:
+            return bool(settled_ns.get(instrument, _NEVER_NS) <= now_ns())
+
         modules = []
         for venue in plan.venues:
-            fills = ReplayFillModel(markets, ledger, self._hazard)
-            fees = ScheduleFeeModel(terms, engine.kernel.clock.timestamp_ns)
+            fills = ReplayFillModel(markets, ledger, self._hazard, is_settled)
+            fees = ScheduleFeeModel(terms, now_ns)
             module = VenueModule(
                 markets=markets,
                 ledger=ledger,
@@ -242,11 +250,10 @@ class ReplayNode(BacktestNode):
         del data_configs, dispose_on_completion, start, end
         engine = self._engines[run_config_id]
         plan = self._plan
-        settlements = _settlements(plan.markets)
         events = stream(
             ParquetDataCatalog(plan.catalog_path),
             [m.yes for m in plan.markets],
-            settlements,
+            self._closes,
             chunk_rows=chunk_size or 0,
             on_chunk=self._on_chunk,
             counts=self._counts,
@@ -257,7 +264,10 @@ class ReplayNode(BacktestNode):
         engine.add_data_iterator("replay", _chain(head, events))
         gc.collect()
         gc.freeze()  # instruments and books live to the end: never traverse them again
-        engine.run(start=head[0].ts_init, run_config_id=run_config_id)
+        try:
+            engine.run(start=head[0].ts_init, run_config_id=run_config_id)
+        finally:
+            gc.unfreeze()
 
 
 def _chain(head: list, rest: object) -> object:  # type: ignore[type-arg]

@@ -104,7 +104,7 @@ class MessageJoiner:
 def stream(
     catalog: ParquetDataCatalog,
     instruments: Sequence[str],
-    settlements: Sequence[Settle],
+    settlements: Sequence[InstrumentClose],
     *,
     chunk_rows: int,
     on_chunk: Callable[[ReplayCounts], None] | None = None,
@@ -118,7 +118,7 @@ def stream(
         The catalog with the YES books.
     instruments : Sequence[str]
         YES instrument ids to replay.
-    settlements : Sequence[Settle]
+    settlements : Sequence[InstrumentClose]
         Settlements; those after the last row come last.
     chunk_rows : int
         Rows read at a time; 0 reads everything at once.
@@ -134,7 +134,7 @@ def stream(
     """
     tally = counts if counts is not None else ReplayCounts()
     joiner = MessageJoiner()
-    closes = sorted((s.event() for s in settlements), key=lambda close: close.ts_init)
+    closes = sorted(settlements, key=lambda close: close.ts_init)
     for rows in _chunks(catalog, instruments, chunk_rows):
         events = joiner.join(rows)
         tally.deltas += len(rows)

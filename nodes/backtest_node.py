@@ -175,6 +175,8 @@ def _replay(
         )
         try:
             replay = node.replay()
+            if not replay.collector.counters:
+                raise RunFailedError("the strategy did not run: see [replay] log_level = 'ERROR'")
             return write_results(folder, replay, info, log, pairs)
         finally:
             node.dispose()

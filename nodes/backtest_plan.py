@@ -125,6 +125,12 @@ def _markets(dataset: Dataset, pairs: Sequence[Pair]) -> tuple[MarketPlan, ...]:
                     f"instrument {market.yes_id}",
                     "instruments that are in the data",
                 )
+            if isinstance(market.fees, PolymarketFees) and market.fees.asset != "collateral":
+                raise ReplayError(
+                    f"{dataset.pairs_path}: pair {pair.pair_id}: fees.asset",
+                    market.fees.asset,
+                    "collateral (fees taken in shares are not simulated)",
+                )
             plans.append(_leg(pair, market, dataset.span_ns[1]))
             plans += _routes(market, plans[-1], stored)
     return tuple(plans)

@@ -15,6 +15,7 @@ for them Nautilus ignores an empty answer and would fill from liquidity that is 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,9 +121,14 @@ class ReplayFillModel(FillModel):
     """The fill model of one simulated venue; the ledger and the hazard are the run's."""
 
     def __init__(
-        self, markets: Markets, ledger: ConsumptionLedger, hazard: Hazard | None = None
+        self,
+        markets: Markets,
+        ledger: ConsumptionLedger,
+        hazard: Hazard | None = None,
+        is_settled: Callable[[InstrumentId], bool] = lambda _: False,
     ) -> None:
         super().__init__(random_seed=0)
+        self._is_settled = is_settled
         self._markets = markets
         self._ledger = ledger
         self._hazard = hazard
@@ -186,6 +192,8 @@ class ReplayFillModel(FillModel):
 
     def _takeable(self, view: View, order: Order) -> list[_Level]:
         assert self._exchange is not None, "attach() comes first"
+        if self._is_settled(order.instrument_id):
+            return []  # Nautilus would go on trading a settled binary
         book = self._exchange.get_book(view.book)
         buy = order.side == OrderSide.BUY
         side = view.book_side(buy=buy)

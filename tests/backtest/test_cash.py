@@ -150,8 +150,10 @@ def test_settlement_comes_when_it_is_due_even_between_updates(tmp_path: Path) ->
         world.book(at_s, K_YES, [("0.44", "100")], [("0.46", "100")])
     world.buy(1.5, K_YES, "10", "0.46")
     world.buy(4.5, K_NO, "1", "0.56")
+    world.buy(2.4, K_NO, "1", "0.56")
     outcome = world.run()
-    assert outcome.times_s[:2] == [1.5, 2.5]
+    assert outcome.times_s == [1.5, 2.4, 2.5, 2.500000001]  # nothing trades after it
+    assert outcome.open == []
 
 
 def test_a_settlement_finer_than_the_instrument_is_refused(tmp_path: Path) -> None:
