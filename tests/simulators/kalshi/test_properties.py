@@ -21,7 +21,12 @@ from simulators.kalshi.units import (
 from tests.simulators.kalshi.support import GAME, ORDERS, OTHER, SHARD0, make_venue
 
 WHO = st.sampled_from(["alice", "bob", "carol"])
-TICKERS = st.sampled_from([GAME, OTHER, SHARD0])
+TICKERS = st.sampled_from([GAME, GAME, OTHER, SHARD0])
+# Mostly around one price and of small size, so that orders meet; sometimes anywhere, and large
+# enough to run out of cash.
+CENTS = st.one_of(st.integers(47, 53), st.integers(47, 53), st.integers(1, 99))
+SIZES = st.one_of(st.integers(1, 30_00), st.integers(1, 30_00), st.integers(1, 150_000_00))
+ONE_IN_FOUR = st.sampled_from([False, False, False, True])
 SIDES = st.sampled_from(["bid", "ask"])
 create = st.fixed_dictionaries(
     {
@@ -29,12 +34,14 @@ create = st.fixed_dictionaries(
         "who": WHO,
         "ticker": TICKERS,
         "side": SIDES,
-        "cents": st.integers(1, 99),
-        "qty": st.integers(1, 40_000_00),
-        "tif": st.sampled_from(["good_till_canceled", "immediate_or_cancel", "fill_or_kill"]),
-        "stp": st.sampled_from(["taker_at_cross", "maker"]),
-        "post_only": st.booleans(),
-        "reduce_only": st.booleans(),
+        "cents": CENTS,
+        "qty": SIZES,
+        "tif": st.sampled_from(
+            ["good_till_canceled", "good_till_canceled", "immediate_or_cancel", "fill_or_kill"]
+        ),
+        "stp": st.sampled_from(["maker", "taker_at_cross"]),
+        "post_only": ONE_IN_FOUR,
+        "reduce_only": ONE_IN_FOUR,
     }
 )
 change = st.fixed_dictionaries(
@@ -57,7 +64,7 @@ operate = st.fixed_dictionaries(
         "result": st.sampled_from(["yes", "no", "scalar"]),
     }
 )
-steps = st.lists(st.one_of(create, create, change, operate), min_size=1, max_size=40)
+steps = st.lists(st.one_of(create, create, create, change, operate), min_size=15, max_size=60)
 
 
 def run(venue, step, made):
