@@ -30,7 +30,7 @@ from core.legs import (
     new_box,
     step,
 )
-from core.money import SCALE, ceil_div
+from core.money import SCALE, ceil_div, from_units
 from core.opportunity import Assessment
 from core.outcome_market import GuardError
 from core.record import ExposedLeg, hedge_order
@@ -261,6 +261,7 @@ class BoxDesk:
         self._orders[client_id.value] = OrderRef(running.box_id, place.leg, place.side)
         try:
             if place.side is Side.BUY:
+                self._check_notional(running, place)
                 order = market.outcomes.entry(outcome, place.size_u)
                 self._ledger.release(f"{running.box_id}/{place.leg}")
                 self._reserve(client_id.value, market, place)
@@ -281,6 +282,22 @@ class BoxDesk:
             return
         self._exposure.order(strategy.clock.timestamp_ns())
         self._submit(running, place, order.instrument, client_id)
+
+    @staticmethod
+    def _check_notional(running: RunningBox, place: Place) -> None:
+        """Refuse a BUY the venue would refuse (Polymarket: marketable BUYs below a dollar).
+
+        Raises
+        ------
+        GuardError
+            When the limit price times the size is below the venue's minimum.
+        """
+        least = running.pair.setup.notional_min[place.leg]
+        if place.size_u * place.limit_u < least * SCALE:
+            raise GuardError(
+                f"BUY of {from_units(place.size_u)} at {from_units(place.limit_u)} refused: below "
+                f"the venue's minimum of {from_units(least)} dollars"
+            )
 
     def _reserve(self, order_id: str, market: MarketHandle, place: Place) -> None:
         """Hold back what the order may cost; its price alone must be there.

@@ -10,6 +10,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from nautilus_trader.model.book import OrderBook
 from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.identifiers import InstrumentId, Venue
 from nautilus_trader.trading.strategy import Strategy
@@ -194,11 +195,16 @@ class CrossVenueArb(Strategy):
         market.look = self._look_closer
         self.subscribe_order_book_deltas(market.instrument_id, BookType.L2_MBP)
         self.subscribe_instrument_close(market.instrument_id)
-        if not market.instrument_id.symbol.is_composite():
-            # symbols with a dot share one topic by their root: there the general handler sorts
-            topic = _topic(market.instrument_id)
-            self.msgbus.unsubscribe(topic, self.handle_order_book_deltas)
-            self.msgbus.subscribe(topic, market.on_deltas)
+        if market.instrument_id.symbol.is_composite():
+            # Nautilus takes a symbol with a dot (KXBTCD-26JAN3117-T84749.99) for the child of an
+            # underlying: it shares one topic by its root, where the general handler sorts, and
+            # gets no managed book unless one is there already
+            if self.cache.order_book(market.instrument_id) is None:
+                self.cache.add_order_book(OrderBook(market.instrument_id, BookType.L2_MBP))
+            return
+        topic = _topic(market.instrument_id)
+        self.msgbus.unsubscribe(topic, self.handle_order_book_deltas)
+        self.msgbus.subscribe(topic, market.on_deltas)
 
     def _look_closer(self, handle: MarketHandle) -> None:
         """Do what the gate's short way could not: first prices, empty sides, hits, closes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -197,6 +198,15 @@ def test_a_market_without_a_rules_hash_or_past_its_close_does_not_trade():
     b = msgspec.structs.replace(pair.b, close_time=NOW)
     assert tradeable(make(markets=(pair.a, b)), NOW_NS)[0] is Reason.MARKET_CLOSED
     assert tradeable(make(markets=(pair.a, b)), NOW_NS - 1) is None
+
+
+def test_the_documented_example_is_a_valid_file():
+    text = (Path(__file__).parents[2] / "docs" / "pairs.md").read_text()
+    example = text.split("```json\n")[1].split("```")[0]
+    (pair,) = parse_pairs(example, "docs/pairs.md")
+    now_ns = datetime_ns(datetime(2026, 1, 27, tzinfo=UTC))
+    assert tradeable(pair, now_ns, observe_ns_min=86_400 * 10**9) is None
+    assert pair.b.instrument(Outcome.YES) == f"{pair.b.no}.POLYMARKET"
 
 
 def test_terms_can_be_read_by_people():

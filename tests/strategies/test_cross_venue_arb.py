@@ -13,7 +13,7 @@ from core.fees import KalshiFees
 from core.intents import Intent
 from core.legs import Phase
 from core.pairs import Approval
-from core.policy import Policy
+from core.policy import Odds, Policy
 from core.reasons import Reason
 from tests.strategies.support import World, make_pair, market
 
@@ -204,6 +204,20 @@ def test_a_part_filled_first_leg_sizes_the_second(world):
     sizes = {row[0]: row[3] for row in w.fills()}
     assert sizes == {"PGAME-NO": D(30), "KGAME-YES": D(30)}
     assert w.phases() == ["hedged"]
+
+
+def test_a_second_leg_below_the_venues_minimum_is_not_sent(world):
+    """One Kalshi contract filled: half a dollar is no marketable BUY, so it is sold again."""
+    pair = make_pair()
+    odds = {v: Odds(D("0.9"), D("0.9")) for v in CoreVenue}
+    odds[CoreVenue.KALSHI] = Odds(D("0.9"), D("0.5"))
+    w = world(pair, policy=Policy(odds=odds, slippage_max=D(0)))
+    w.book(0, pair.b, [("0.49", "100")], [("0.50", "100")])
+    w.book(0.1, pair.a, [("0.55", "100")], [("0.56", "100")], no_ask_size="1")
+    w.run()
+    assert [row[:2] for row in w.fills()] == [("KGAME-NO", "BUY"), ("KGAME-NO", "SELL")]
+    assert [row[3] for row in w.fills()] == [D(1), D(1)]
+    assert w.phases()[0] == "flat"
 
 
 def test_both_legs_at_once(world):
