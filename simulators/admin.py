@@ -53,6 +53,14 @@ class Admin:
             app.add_subapp(f"/{name}", venue.admin_app())
         return app
 
+    def play(self, now_ns: int) -> None:
+        """Play the rows of every session that are due; a session with a bad row ends there."""
+        for playback in [p for p in self.playbacks if not p.finished]:
+            try:
+                playback.advance(now_ns)
+            except ValueError as error:
+                playback.fail(str(error))
+
     def _venue(self, name: str) -> SimulatedVenue:
         if name not in self._venues:
             raise ValueError(f"venue is {name!r}, running are {sorted(self._venues)}")
@@ -134,6 +142,7 @@ class Admin:
         now_ns = self._clock.advance(body[unit] * units[unit])
         for venue in self._venues.values():
             venue.tick(now_ns)
+        self.play(now_ns)
         return web.json_response({"now_ns": now_ns})
 
     async def _skew(self, request: web.Request) -> web.Response:
@@ -144,7 +153,9 @@ class Admin:
         return await self._time()
 
     async def _flow(self, _: web.Request | None = None) -> web.Response:
-        played = [{"played": p.played, "finished": p.finished} for p in self.playbacks]
+        played = [
+            {"played": p.played, "finished": p.finished, "error": p.error} for p in self.playbacks
+        ]
         return web.json_response(
             {"running": self._market.running, "steps": self._market.steps, "playbacks": played}
         )

@@ -121,6 +121,17 @@ class Launcher:
         if config.ready is not None:
             write_ready(config.ready, self.ready)
 
+    async def until(self, stop: asyncio.Event) -> None:
+        """Wait for ``stop``; raise what ended the passing of time if that comes first."""
+        assert self._pump is not None
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({waiting, self._pump}, return_when=asyncio.FIRST_COMPLETED)
+            if self._pump.done():
+                await self._pump
+        finally:
+            waiting.cancel()
+
     async def stop(self) -> None:
         """Stop in the reverse order of starting; safe to call twice."""
         if self._pump is not None:
@@ -169,8 +180,7 @@ class Launcher:
                 elapsed_ms = 0
                 if self.market.running:
                     self.market.step(now_ns)
-            for playback in admin.playbacks:
-                playback.advance(now_ns)
+            admin.play(now_ns)
 
 
 def discover(names: Sequence[str] = ()) -> list[tuple[str, ModuleType]]:
@@ -226,7 +236,7 @@ async def serve(config: LaunchConfig) -> None:
     async with Launcher(config) as run:
         if config.ready is None:
             print(json.dumps(run.ready, indent=2), flush=True)  # noqa: T201 - this is the command's output
-        await stop.wait()
+        await run.until(stop)
 
 
 def now_ns_of_start(virtual: bool) -> int:

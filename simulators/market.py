@@ -146,11 +146,16 @@ class Playback:
         self._next = next(self._rows, None)
         self._first_ns = self._next[0] if self._next is not None else 0
         self.played = 0
+        self.error = ""
 
     @property
     def finished(self) -> bool:
         """Whether every row was played."""
         return self._next is None
+
+    def fail(self, error: str) -> None:
+        """End the playback for a reason, kept in ``error``."""
+        self.error, self._next = error, None
 
     def advance(self, now_ns: int) -> int:
         """Play every row that is due at ``now_ns`` and return how many there were."""
