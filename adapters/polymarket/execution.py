@@ -30,7 +30,7 @@ from nautilus_trader.execution.messages import (
 )
 from nautilus_trader.execution.reports import FillReport, OrderStatusReport, PositionStatusReport
 from nautilus_trader.live.execution_client import LiveExecutionClient
-from nautilus_trader.model.enums import AccountType, OmsType, OrderSide, OrderStatus
+from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
 from nautilus_trader.model.events import OrderRejected
 from nautilus_trader.model.identifiers import AccountId, ClientId, ClientOrderId, VenueOrderId
 from nautilus_trader.model.orders import Order
@@ -352,8 +352,9 @@ class PolymarketExecutionClient(LiveExecutionClient):
     async def _check(self, order: Tracked) -> None:
         try:
             if order.cancel_rest and order.ending is None and not self._is_doubted(order):
-                await self._cancel([order.order_id])
+                await self._cancel([order.order_id], commanded=False)
             await self._reconciler.check(order)
+            self._answer_unknown_cancel(order)
         except AdapterError as exc:
             self._log.warning(f"Could not ask about {order.client_id}: {exc}")
             self._check_later(order.order_id, self._config.resolve_interval_s)
@@ -361,6 +362,13 @@ class PolymarketExecutionClient(LiveExecutionClient):
             self._checking.discard(order.order_id)
         if order.cancel_rest and self.tracker.phase(order.client_id) is Phase.WORKING:
             self._check_later(order.order_id, 1.0)
+
+    def _answer_unknown_cancel(self, tracked: Tracked) -> None:
+        """Tell the strategy that a cancel without an answer did nothing, once the venue says so."""
+        order = self.events.order(tracked.client_id)
+        if tracked.cancel_unknown and tracked.ending is None and order and not order.is_closed:
+            self.events.cancel_rejected(order, "no answer came, and the venue still has the order")
+        tracked.cancel_unknown = False
 
     def _is_doubted(self, order: Tracked) -> bool:
         return self.tracker.phase(order.client_id) in (Phase.SENT, Phase.REJECTED)
@@ -558,19 +566,21 @@ class PolymarketExecutionClient(LiveExecutionClient):
         if ids:
             await self._cancel(ids)
 
-    async def _cancel(self, order_ids: list[str]) -> None:
-        """Cancel by id; each id has its own outcome."""
+    async def _cancel(self, order_ids: list[str], *, commanded: bool = True) -> None:
+        """Cancel by id; each id has its own outcome, and a strategy hears of its own cancels."""
         for order_id, outcome in (await self._clob.cancel_orders(order_ids)).items():
             tracked = self.tracker.by_id(order_id) or self._adopt_from_cache(order_id)
-            order = self.events.order(tracked.client_id) if tracked else None
             if isinstance(outcome, Accepted):
                 self._apply(self.tracker.canceled(order_id, self._clock.timestamp_ns()))
                 continue
             # Refused or unknown: the order may have matched, ended, or be inside its delay.
-            pending = order is not None and order.status == OrderStatus.PENDING_CANCEL
-            if isinstance(outcome, Rejected) and pending:
+            order = self.events.order(tracked.client_id) if tracked and commanded else None
+            refused = isinstance(outcome, Rejected)
+            if refused and order is not None and not order.is_closed:
                 self.events.cancel_rejected(order, outcome.reason)
-            self._check_later(order_id, 0.0 if isinstance(outcome, Rejected) else 1.0)
+            elif tracked is not None and commanded:
+                tracked.cancel_unknown = not refused
+            self._check_later(order_id, 0.0 if refused else self._config.resolve_interval_s)
 
     async def _query_account(self, command: QueryAccount) -> None:
         del command
@@ -619,8 +629,16 @@ class PolymarketExecutionClient(LiveExecutionClient):
             else:
                 self._apply_to_order(effect)
 
+    def _on_revived(self, order: Order, order_id: str) -> None:
+        """Cancel an order that was given up as rejected and lives: nobody manages it any more."""
+        self._log.error(f"{order.client_order_id} was given up but lives: cancelling what rests")
+        tracked = self.tracker.by_id(order_id)
+        if tracked is not None:
+            tracked.cancel_rest = True
+            self._check_later(order_id, 0.0)
+
     def _on_need_trades(self, order_id: str) -> None:
-        """Ask at once about an order that ended without saying how; else let the stream go first."""
+        """Ask at once about an order that ended without a word; else the stream may go first."""
         order = self.tracker.by_id(order_id)
         silent = order is not None and order.ending is not None and order.expected is None
         self._check_later(order_id, _TICK_S if silent else self._config.fill_wait_s)
@@ -634,8 +652,10 @@ class PolymarketExecutionClient(LiveExecutionClient):
             return
         self._account_dirty = True
         tracked = self.tracker.by_client(effect.client_id)
-        if isinstance(effect, Accept | Revived):
+        if isinstance(effect, Accept):
             self.events.accepted(order, effect.venue_id)
+        elif isinstance(effect, Revived):
+            self._on_revived(order, effect.venue_id)
         elif isinstance(effect, Booked):
             self.events.filled(order, effect.fill)
         elif isinstance(effect, Reverted):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Protocol
 
 from nautilus_trader.config import InstrumentProviderConfig
 
 from adapters.common.errors import VenueRefusal
-from adapters.common.transport import AiohttpTransport
+from adapters.common.retry import ReadRetry
+from adapters.common.transport import AiohttpTransport, HttpTransport, WsTransport
 from adapters.polymarket.config import Hosts
 from adapters.polymarket.data_api import DataApiClient
 from adapters.polymarket.gamma import GammaClient
@@ -20,6 +22,10 @@ from adapters.polymarket.signing import ApiKey, OrderSigner
 from adapters.polymarket.ticks import TickBook
 
 _NS = 1_000_000_000
+
+
+class Transport(HttpTransport, WsTransport, Protocol):
+    """REST and WebSocket in one."""
 
 
 class PolymarketHub:
@@ -39,11 +45,14 @@ class PolymarketHub:
         proxy_url: str | None = None,
         timeout_s: float = 10.0,
         provider_config: InstrumentProviderConfig | None = None,
+        transport: Transport | None = None,
+        retry: ReadRetry | None = None,
     ) -> None:
         self.hosts = hosts
         self.clock_ns = clock_ns
         self.clock_offset_s = 0
-        self.transport = AiohttpTransport(proxy_url=proxy_url)
+        self.transport: Transport = transport or AiohttpTransport(proxy_url=proxy_url)
+        self._retry = retry
         self.limiter = make_limiter(clock_ns)
         self.ticks = TickBook()
         self._timeout_s = timeout_s
@@ -67,6 +76,7 @@ class PolymarketHub:
             base_url=url,
             transport=self.transport,
             limiter=self.limiter,
+            retry=self._retry,
             timeout_s=self._timeout_s,
             on_refusal=on_refusal,
         )

@@ -57,6 +57,8 @@ class Tracked(msgspec.Struct):
     sent_ns: int
     dollars: bool = False
     delayed: bool = False
+    cancel_unknown: bool = False
+    """A cancel was sent on the strategy's word and its outcome is not known."""
     absences: int = 0
     """Consecutive complete answers of the venue that it does not know the order."""
     failed: Decimal = _ZERO
