@@ -274,9 +274,13 @@ def histogram(
     stacks: Sequence[tuple[str, Sequence[int]]],
     axis_name: str,
     marks: Sequence[tuple[float, str]] = (),
+    palette: Sequence[str] = ("q0", "q1", "q2"),
     height: int = 230,
 ) -> Markup:
-    """Draw counts per bin, stacked; ``marks`` are vertical lines with a label."""
+    """Draw counts per bin, stacked; ``marks`` are vertical lines with a label.
+
+    ``palette`` names the class of each stack.
+    """
     tallest = max((sum(col) for col in zip(*(c for _, c in stacks), strict=True)), default=0)
     x = Scale(edges[0], edges[-1], _LEFT, WIDTH - _RIGHT)
     # room above the bars for the labels of the marks
@@ -290,7 +294,9 @@ def histogram(
             if counts[i]:
                 top, bottom = y(base + counts[i]), y(base)
                 hint = f"{name}: {counts[i]:,} from {tidy(edges[i])} to {tidy(edges[i + 1])}"
-                found.append(rect(x1 + 0.5, top, x2 - x1 - 1, bottom - top, f"fill q{k}", hint))
+                found.append(
+                    rect(x1 + 0.5, top, x2 - x1 - 1, bottom - top, f"fill {palette[k]}", hint)
+                )
             base += counts[i]
     bottom = height - _BOTTOM
     found.append(line(_LEFT, bottom, WIDTH - _RIGHT, bottom, "axis"))
@@ -346,9 +352,10 @@ def share_bar(share: float) -> Markup:
     return tag("span", inner, cls="sharebar", aria_hidden="true")
 
 
-def legend(names: Sequence[str], palette: str = "s") -> Markup:
-    """Return the key of a chart's series."""
+def legend(names: Sequence[str], palette: Sequence[str]) -> Markup:
+    """Return the key of a chart's series; ``palette`` names the class of each."""
     items = [
-        tag("span", tag("i", cls=f"key {palette}{i}"), esc(name)) for i, name in enumerate(names)
+        tag("span", tag("i", cls=f"key {kind}"), esc(name))
+        for name, kind in zip(names, palette, strict=True)
     ]
     return tag("p", *items, cls="legend")

@@ -145,13 +145,13 @@ class Facts:
         """Refusals by reason."""
         return by_reason(self.folder.decisions)
 
-    def looks_of(self, pair_id: str, session: str | None = None) -> int | None:
+    def looks_of(self, pair_id: str) -> int | None:
         """Longest usual time between two looks at the books of one pair (ns), None if unknown."""
         books = self.folder.quality.get("instruments")
         legs = [
             f"{m['yes']}.{m['venue']}"
             for p in self.folder.pairs
-            if p.get("pair_id") == pair_id and session in {None, p.get("session")}
+            if p.get("pair_id") == pair_id
             for m in p["markets"]
         ]
         if not isinstance(books, dict):
@@ -168,16 +168,22 @@ class Facts:
         """
         found: dict[str, int] = {}
         for entry in self.summary["data"]["sessions"]:
-            name, kind = entry["session"], entry.get("kind")
-            looks = [
-                ns
-                for p in self.folder.pairs
-                if p.get("session") in {None, name}
-                and (ns := self.looks_of(p["pair_id"], p.get("session"))) is not None
-            ]
-            if looks and (kind == "polled" or (kind is None and max(looks) >= POLLED_NS)):
-                found[name] = max(looks)
+            name, kind = str(entry["session"]), entry.get("kind")
+            looks = entry.get("poll_ns") or self._usual_look(name)
+            if looks and (kind == "polled" or (kind is None and looks >= POLLED_NS)):
+                found[name] = int(looks)
         return found
+
+    def _usual_look(self, session: str) -> int:
+        """Longest usual time between two looks at the books of the pairs seen in a session."""
+        decisions = self.folder.decisions
+        seen = {str(p) for p in decisions.pair_id[decisions.session == session]}
+        looks = [
+            self.looks_of(p["pair_id"]) or 0
+            for p in self.folder.pairs
+            if p.get("session") in {None, session} and (not seen or p["pair_id"] in seen)
+        ]
+        return max(looks, default=0)
 
     @cached_property
     def poll_ns(self) -> int:

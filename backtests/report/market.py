@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from backtests.report.blocks import Column, chart, para, section, table
 from backtests.report.charts import figure, histogram, legend, share_bar, survival
 from backtests.report.facts import Facts
 from backtests.report.folder import Decisions
 from backtests.report.refusals import NearMiss, Refusals, plain
-from backtests.report.stats import Episode, nice_step, wilson
+from backtests.report.stats import Episode, believable, nice_step, wilson
 from backtests.report.text import (
+    NBSP,
     Markup,
     cents,
     clock,
@@ -47,44 +49,55 @@ def _edges(decisions: Decisions) -> Markup:
     if not len(net):
         return para("No decision got as far as calculating an edge.")
     taken = decisions.outcome[present] == "taken"
+    believed = believable(decisions)[present]
     edges, clipped = _bins(net)
     inside = np.clip(net, edges[0], np.nextafter(edges[-1], edges[0]))
-    stacks = [
-        ("refused", np.histogram(inside[~taken], edges)[0].tolist()),
-        ("taken", np.histogram(inside[taken], edges)[0].tolist()),
+    groups = [
+        ("books not believed", ~believed),
+        ("refused", believed & ~taken),
+        ("taken", taken),
     ]
+    shown = [(name, which) for name, which in groups if which.any()]
+    palette = [f"q{[n for n, _ in groups].index(name)}" for name, _ in shown]
+    stacks = [(name, np.histogram(inside[which], edges)[0].tolist()) for name, which in shown]
     required = decisions.required.values[present & decisions.required.present]
     marks = [(0.0, "break-even")]
     if len(required):
         hurdle = float(np.median(required)) / 10_000
-        marks.append((hurdle, f"required, median {hurdle:.2f} c"))
-    low, mid, high = np.percentile(net, [5, 50, 95])
-    above = int((net > 0).sum())
-    tails = (
-        f" {some(clipped, 'look')} beyond the ends are counted in the outer bars."
-        if clipped
-        else ""
-    )
-    words = (
-        f"Net edge of {count(len(net))} looks: 5 % below {_c(low)}, median {_c(mid)},"
-        f" 5 % above {_c(high)}; {count(above)} positive."
-    )
-    shown = histogram(
+        marks.append((hurdle, f"required, median {_c(hurdle)}"))
+    words = _edge_words(net[believed], int((~believed).sum()))
+    tails = f" {some(clipped, 'look')} outside are counted in the outer bars." if clipped else ""
+    drawn = histogram(
         "Net edge per contract at every look", words, list(edges), stacks,
-        "net edge after fees, cents per contract", marks,
+        "net edge after fees, cents per contract", marks, palette,
     )  # fmt: skip
     return join(
         [
             tag("h3", "Edge at every look that passed the gate"),
-            legend(["refused", "taken"], "q"),
+            legend([name for name, _ in shown], palette),
             figure(
-                chart(shown),
-                f"n = {count(len(net))} looks. Net edge is $1 less both asks less both fees."
-                f" Positive in {count(above)} of them ({percent(above / len(net))}); 90 % lie"
-                f" between {_c(low)} and {_c(high)}. A lasting edge is counted at every look,"
-                f" so this is about time, not about chances.{tails}",
+                chart(drawn),
+                f"Net edge is $1 less both asks less both fees. {words} A lasting edge is counted"
+                f" at every look, so this is about time, not about chances.{tails}",
             ),
         ]
+    )
+
+
+def _edge_words(net: npt.NDArray[np.float64], set_aside: int) -> str:
+    aside = (
+        f" {some(set_aside, 'look')} at books that cannot be believed (crossed, too old, one-sided"
+        " and the like) were never on offer and count in no figure of this section."
+        if set_aside
+        else ""
+    )
+    if not len(net):
+        return f"No look at books that can be believed.{aside}"
+    low, mid, high = np.percentile(net, [5, 50, 95])
+    above = int((net > 0).sum())
+    return (
+        f"n{NBSP}={NBSP}{count(len(net))}: 90{NBSP}% lie between {_c(low)} and {_c(high)}, median"
+        f" {_c(mid)}; positive {count(above)} times ({percent(above / len(net))}).{aside}"
     )
 
 
@@ -92,7 +105,7 @@ def _c(value: float) -> str:
     return cents(value / 100)
 
 
-def _bins(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[list[float], int]:
+def _bins(values: npt.NDArray[np.float64]) -> tuple[list[float], int]:
     low, high = np.percentile(values, [0.5, 99.5])
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     step = nice_step((high - low) or 1.0, 36)
@@ -106,7 +119,8 @@ def _lives(facts: Facts) -> Markup:
     found = facts.opportunities
     head = tag("h3", "How long opportunities lived")
     if not found:
-        return join([head, para("No look had an edge after fees, so nothing lived.")])
+        none = "No look at books that can be believed had an edge after fees, so nothing lived."
+        return join([head, para(none)])
     curve = facts.lives
     summary = _opportunity_table(found, facts)
     if curve.n == curve.censored:
@@ -146,8 +160,8 @@ def _lives(facts: Facts) -> Markup:
             head,
             figure(
                 chart(shown),
-                f"Kaplan–Meier estimate, n = {count(curve.n)}; {count(curve.censored)} are"
-                " right-censored (we took them, or the recording ended, so their natural"
+                f"Kaplan–Meier estimate, n{NBSP}={NBSP}{count(curve.n)}; {count(curve.censored)}"
+                " are right-censored (we took them, or the recording ended, so their natural"
                 " end was not seen)."
                 f" Median life {words}. An opportunity is a run of looks at one direction of one"
                 " pair with an edge after fees; its life is the time from first to last such"
@@ -251,7 +265,7 @@ def _gate_line(facts: Facts) -> Markup:
     low, high = wilson(facts.taken, facts.evaluated)
     rate = (
         f" ({percent(facts.taken / facts.evaluated, 2)}; 95 % interval {percent(low, 2)} to"
-        f" {percent(high, 2)}, n = {count(facts.evaluated)})"
+        f" {percent(high, 2)}, n{NBSP}={NBSP}{count(facts.evaluated)})"
         if facts.evaluated
         else ""
     )

@@ -50,6 +50,20 @@ class Refusals:
         return change_needed(self.reason, self.nearest)
 
 
+#: Refusals that say the book itself cannot be believed: an edge seen in it was never on offer.
+UNBELIEVED = frozenset(
+    {
+        "crossed",
+        "locked",
+        "one_sided",
+        "wide_spread",
+        "too_good",
+        "stale_leg",
+        "leg_skew",
+        "consumed",
+        "unknown_fees",
+    }
+)
 #: Reasons that an edge alone overcomes; for the others the sentence says what else was in the way.
 _EDGE = {"no_edge", "below_hurdle"}
 _IN_THE_WAY = {

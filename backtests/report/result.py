@@ -91,7 +91,10 @@ def _nothing(facts: Facts) -> str:
             " two books together offer anything that could pay after fees."
         )
     top = facts.refusals[0] if facts.refusals else None
-    why = f" Most often: {plain(top.reason).lower()} ({percent(top.share, 0)})." if top else ""
+    why = ""
+    if top is not None:
+        share = f"{some(top.count, 'look')}, {percent(top.share)}"
+        why = f" Most often: {plain(top.reason).lower()} ({share})."
     return (
         f"Nothing was traded. The fast gate let {some(facts.evaluated, 'look')} through to the"
         f" exact calculation, and {'it was' if facts.evaluated == 1 else 'all were'} refused.{why}"

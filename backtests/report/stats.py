@@ -1,9 +1,10 @@
 """Opportunities and their statistics: episodes, Kaplan–Meier survival, histograms, Wilson bounds.
 
 An *opportunity* is a run of looks at one direction of one pair, in one session, whose net edge
-(after fees, before the hurdle) was positive. It begins at the first such look. It ends when a look
-finds no edge, or when none follows within the pair's gap; it is right-censored when we took it (its
-natural end was not seen) or when the session ended first.
+(after fees, before the hurdle) was positive. Looks at books that cannot be believed (crossed, too
+old, too good to be true, ...) are no looks here. It begins at the first such look. It ends when a
+look finds no edge, or when none follows within the pair's gap; it is right-censored when we took
+it (its natural end was not seen) or when the session ended first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from backtests.report.folder import Decisions, Ints
+from backtests.report.folder import Bools, Decisions, Ints
+from backtests.report.refusals import UNBELIEVED
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,20 @@ class Survival:
         return None
 
 
+def believable(decisions: Decisions) -> Bools:
+    """Say which looks saw books that can be believed."""
+    return ~np.isin(decisions.reason.astype(str), sorted(UNBELIEVED))
+
+
 def episodes(
     decisions: Decisions, gap_of: Callable[[str], int], session_ends: dict[str, int]
 ) -> list[Episode]:
     """Cut the looks of each pair and direction into opportunities."""
     keys: dict[tuple[str, str, str], list[int]] = {}
     columns = (decisions.session, decisions.pair_id, decisions.direction)
+    believed = believable(decisions) & decisions.net.present
     for row, key in enumerate(zip(*columns, strict=True)):
-        if decisions.net.present[row]:
+        if believed[row]:
             keys.setdefault((str(key[0]), str(key[1]), str(key[2])), []).append(row)
     found: list[Episode] = []
     for (session, pair_id, direction), rows in keys.items():

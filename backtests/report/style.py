@@ -7,11 +7,11 @@ from typing import Final
 CSS: Final = """
 :root{--paper:#fbfaf7;--card:#fff;--ink:#1d2327;--soft:#59636b;--faint:#dedbd3;--hair:#e9e6df;
 --accent:#14595f;--second:#b3702a;--third:#6a5a93;--good:#2c6e49;--bad:#a63d2f;
---warn-bg:#fdf3dc;--warn-ink:#6b4a06;--fill:#14595f1f;--quiet:#b9c4c3;color-scheme:light dark}
+--warn-bg:#fdf3dc;--warn-ink:#6b4a06;--fill:#14595f1f;--quiet:#9db0ae;color-scheme:light dark}
 @media (prefers-color-scheme:dark){:root{--paper:#14181b;--card:#1a2024;--ink:#e4e6e3;
 --soft:#9ca6ab;
 --faint:#3a4247;--hair:#2b3236;--accent:#6fc0bd;--second:#e0a565;--third:#b4a3e0;--good:#7cc79a;
---bad:#ea8f80;--warn-bg:#3a2f14;--warn-ink:#f0d38b;--fill:#6fc0bd2b;--quiet:#4b5a5f}}
+--bad:#ea8f80;--warn-bg:#3a2f14;--warn-ink:#f0d38b;--fill:#6fc0bd2b;--quiet:#5d7076}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);
@@ -79,8 +79,8 @@ stroke-dasharray:2 4}
 .line{fill:none;stroke-width:1.8;stroke-linejoin:round}
 .line.s0{stroke:var(--accent)}.line.s1{stroke:var(--second)}.line.s2{stroke:var(--third)}
 .dot.s0,.fill.s0{fill:var(--accent)}.dot.s1,.fill.s1{fill:var(--second)}
-.dot.s2,.fill.s2{fill:var(--third)}.fill.q0{fill:var(--quiet)}.fill.q1{fill:var(--accent)}
-.key.q0{background:var(--quiet)}.key.q1{background:var(--accent)}
+.dot.s2,.fill.s2{fill:var(--third)}.fill.q0{fill:var(--faint)}.fill.q1{fill:var(--quiet)}.fill.q2{fill:var(--accent)}
+.key.q0{background:var(--faint)}.key.q1{background:var(--quiet)}.key.q2{background:var(--accent)}
 .area.s0{fill:var(--fill)}
 .bar.gain{fill:var(--good)}.bar.loss{fill:var(--bad)}.bar.total{fill:var(--accent)}
 details{margin:14px 0}summary{cursor:pointer;font-weight:600;font-size:15px}

@@ -214,7 +214,7 @@ def test_well_formed_self_contained_and_accessible(tmp_path: Path, make: Callabl
 def test_no_trade_says_why(tmp_path: Path) -> None:
     page = page_of(scenarios.nothing_taken(tmp_path / "run"))
     assert "Nothing was traded. The fast gate let 30 looks through" in page.text
-    assert "Most often: crossed book (67 %)." in page.text
+    assert "Most often: crossed book (20 looks, 66.7 %)." in page.text
     assert "No order was filled." in page.text
     assert "No decision to trade was taken" in page.text
     rows = page.table("Reason", "Looks", "Share")
