@@ -60,6 +60,7 @@ class PolymarketVenue:
             self.switches.update({"rate_tier": options["tier"]})
         self.world.hazards = context.scenario.hazards
         self.listed = build(self.world, context.scenario.on("polymarket"))
+        operations.schedule_games(self.world)
         self.accounts = open_accounts(self.world, units(options.get("cash", 10_000)))
         self.faults = FaultPlan(context.seed, context.faults)
         path = options.get("log")

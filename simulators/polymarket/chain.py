@@ -30,6 +30,7 @@ MULTISEND = "0xA238CBeb142c10Ef7Ad8442C6D1f9E89e07e7761"
 GAS_PRICE = 30_000_000_000
 GAS = 200_000
 _RELAY = "0xD216153c06E857cD7f72665E0aF1d7D82172F494"
+_MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
 _TYPES = {"WALLET": DEPOSIT, "SAFE": SAFE, "PROXY": PROXY}
 
 
@@ -67,7 +68,14 @@ class Chain:
             body["result"] = self._method(str(request.get("method")), params)
         except RevertError as error:
             body["error"] = {"code": 3, "message": f"execution reverted: {error}"}
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (
+            ValueError,
+            KeyError,
+            IndexError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             body["error"] = {"code": -32602, "message": f"invalid params: {error}"}
         return body
 
@@ -134,8 +142,11 @@ class Chain:
         address = call.one("address")
         kind = call.one("type")
         key = f"{kind}:{address.lower()}"
-        shown = _RELAY if kind == "PROXY" else address
-        return {"address": checksum_address(shown), "nonce": str(self.nonces.get(key, 0))}
+        try:
+            shown = checksum_address(_RELAY if kind == "PROXY" else address)
+        except ValueError as error:
+            raise Refusal(400, str(error)) from error
+        return {"address": shown, "nonce": str(self.nonces.get(key, 0))}
 
     def _submit(self, call: Call) -> Json:
         body = call.body if isinstance(call.body, dict) else {}
@@ -158,7 +169,7 @@ class Chain:
             )
         try:
             wallet, calls = self._read_batch(kind, owner, body)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except _MALFORMED as error:
             raise Refusal(400, f"invalid {kind} transaction: {error}") from error
         self.nonces[key] = nonce + 1
         failure = ""

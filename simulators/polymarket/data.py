@@ -19,7 +19,7 @@ from simulators.polymarket.ledger import (
 from simulators.polymarket.model import BUY, Market, Refusal
 from simulators.polymarket.routes import Answer, Call, Route
 from simulators.polymarket.stamps import date
-from simulators.polymarket.units import ONE, number
+from simulators.polymarket.units import ONE, number, text, units
 from simulators.polymarket.world import NS_PER_MS, NS_PER_S, World
 from simulators.wire import Json
 
@@ -200,12 +200,15 @@ def _status_fits(row: dict[str, Any], wanted: str) -> bool:
 
 def _positions(call: Call) -> Json:
     user, conditions = _user(call), _conditions(call)
-    smallest = float(call.one("filter_amount") or number(_DUST))
+    try:
+        smallest = units(call.one("filter_amount") or text(_DUST))
+    except ValueError as error:
+        raise Refusal(400, str(error), code="invalid_argument", retryable=False) from error
     rows = []
     for held in holdings(call.world, user, call.world.now_ns):
         row = _position(call.world, user, held)
         wanted = call.one("status").upper()
-        dust = row["current_size"] < smallest and wanted != "CLOSED"
+        dust = held.size < smallest and wanted != "CLOSED"
         if dust or (conditions and row["condition_id"] not in conditions):
             continue
         rows.append(row)

@@ -292,7 +292,7 @@ def _check_sizes(world: World, order: Order, terms: Terms, *, marketable: bool) 
 
 
 def _check_expiration(world: World, order: Order) -> None:
-    now_s = world.now_ns // NS_PER_S
+    now_s = world.client_ns() // NS_PER_S
     if order.order_type == "GTD":
         if order.expiration_s - _SAFETY_S <= now_s:
             raise Refusal(400, "invalid expiration")

@@ -142,6 +142,8 @@ class Hub:
                 kind, frame, code = await socket.queue.get()
                 if kind == "text":
                     await socket.ws.send_str(frame)
+                elif kind == "ping":
+                    await socket.ws.ping()
                 elif kind == "close":
                     await socket.ws.close(code=code)
                     return
@@ -169,7 +171,8 @@ class Hub:
         """Send the sports stream's text ping."""
         for socket in self.sockets:
             if socket.channel == "sports" and not socket.silent:
-                socket.put("text", "ping")
+                protocol = self.world.switches["sports_ping"] == "protocol"
+                socket.put("ping" if protocol else "text", "ping")
 
     def drop(self, channel: str) -> int:
         """Cut every socket of a channel without a close frame; return how many."""

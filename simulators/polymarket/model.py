@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -106,7 +107,7 @@ class Market:
     changed_ns: int = 0
     initial_tick: int = 0
     volume: int = 0
-    history: list[tuple[int, int]] = field(default_factory=list)
+    history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=20_000))
 
     def index(self, token: str) -> int:
         """Return 0 for the first outcome's token, 1 for the second's."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from simulators.polymarket import frames
+from simulators.polymarket.ledger import AUTO_REDEEMER, operator_key, shares_contract
 from simulators.polymarket.model import (
     BUY,
     OPEN,
@@ -152,6 +154,8 @@ def take(world: World, market: Market, yes_buy: bool, price: int, size: int) -> 
 
 def start_game(world: World, market: Market) -> int:
     """Begin the game: wipe the book if the market says so; trading goes on. Return the count."""
+    if market.started:
+        return 0
     market.started = True
     event = world.events[market.event_id]
     event.live = True
@@ -161,6 +165,14 @@ def start_game(world: World, market: Market) -> int:
         count = cancel_quietly(world, resting, OrderStatus.CANCELED)
     world.publish()
     return count
+
+
+def schedule_games(world: World) -> None:
+    """Put every game's official start on the agenda; the operator may start it earlier."""
+    for market in world.markets.values():
+        if market.game_start_ns:
+            due_ns = market.game_start_ns + world.game_shift_ns()
+            world.at(due_ns, partial(start_game, world, market))
 
 
 def stop_trading(world: World, market: Market, *, accepting: bool) -> None:
@@ -197,6 +209,30 @@ def resolve(world: World, market: Market, payouts: tuple[int, int]) -> None:
     for wallet in world.ledger.wallets.values():
         if any(wallet.tokens.get(token) for token in market.tokens):
             world.notify(wallet.owner, 4, {"condition_id": market.condition_id})
+    wait_ms = world.switches.number("auto_redeem_ms")
+    if wait_ms:
+        world.at(world.now_ns + wait_ms * NS_PER_MS, lambda: _auto_redeem(world, market))
+
+
+def _auto_redeem(world: World, market: Market) -> None:
+    """Pay the wallets that let the AutoRedeemer do it, with a notification."""
+    key = operator_key(shares_contract(market), AUTO_REDEEMER)
+    for wallet in list(world.ledger.wallets.values()):
+        held = any(wallet.tokens.get(token) for token in market.tokens)
+        if not held or wallet.house or key not in wallet.operators:
+            continue
+        row = on_chain(world, wallet, "redeem", market)
+        payload = {
+            "proxyWallet": wallet.address,
+            "amount": text(row["cash"]),
+            "conditionId": market.condition_id,
+            "question": market.question,
+            "image": "",
+            "slug": market.slug,
+            "negRisk": market.neg_risk,
+            "txnHash": row["tx"],
+        }
+        world.notify(wallet.owner, 9, payload)
 
 
 def redeemable(world: World, market: Market) -> bool:

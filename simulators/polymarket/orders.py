@@ -181,7 +181,8 @@ def _rest(world: World, order: Order) -> None:
     world.ledger.commit(order)
     world.touch(order.market, order.yes_price, order.yes_buy)
     if order.order_type == "GTD":
-        world.at((order.expiration_s - 60) * NS_PER_S, lambda: _expire(world, order))
+        due_ns = (order.expiration_s - 60) * NS_PER_S + world.ahead_ns
+        world.at(due_ns, lambda: _expire(world, order))
 
 
 def _expire(world: World, order: Order) -> None:

@@ -170,7 +170,7 @@ def _clob_market(call: Call) -> Json:
         body.update(mbf=1000, tbf=1000)
         body["fd"] = {"r": number(market.fees.rate_ppm), "e": market.fees.exponent, "to": True}
     if market.game_start_ns:
-        body["gst"] = iso(market.game_start_ns)
+        body["gst"] = iso(market.game_start_ns + call.world.game_shift_ns())
     if market.seconds_delay:
         body["sd"] = market.seconds_delay
     flags = {"itode": market.itode, "cbos": market.clear_book_on_start, "nr": market.neg_risk}

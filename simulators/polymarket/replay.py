@@ -70,6 +70,7 @@ class _Run:
         scenario = load_scenario(header["scenario"], header["scenario_ns"])
         self.world.hazards = scenario.hazards
         build(self.world, scenario.on("polymarket"))
+        operations.schedule_games(self.world)
         for account in open_accounts(self.world, units(options.get("cash", 10_000))):
             account_json(self.world, account)
         self.limits = Limits()
@@ -115,6 +116,7 @@ class _Run:
 
     def _request(self, row: dict[str, Any]) -> Difference | None:
         request, route = row["request"], self.routes.get(row["route"])
+        self.world.ahead_ns = request["ahead_ns"]
         if route is None or row["status"] in (0, 401):
             return None
         call = Call(

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.clock import NS_PER_MS, Clock
+from simulators.clock import NS_PER_MS, NS_PER_S, Clock
 from simulators.faults import Fault, FaultPlan, add_unknown_fields, find
 from simulators.log import RequestLog
 from simulators.polymarket import auth
@@ -83,6 +83,9 @@ class Shell:
     async def _serve(self, request: web.Request, route: Route, name: str) -> web.StreamResponse:
         body = (await request.read()).decode("utf-8", "replace")
         self._tick()
+        # Expiries that clients send are times of day; whole seconds, so that replays agree.
+        ahead_ns = self.clock.now_ns() - self.clock.wall_ns() + self.clock.skew_ns
+        self.world.ahead_ns = (ahead_ns + NS_PER_S // 2) // NS_PER_S * NS_PER_S
         self._ordinal += 1
         ordinal = self._ordinal
         account = request.headers.get("POLY_API_KEY", "")
@@ -187,6 +190,7 @@ class Shell:
                 "query": _query(request),
                 "body": _loads(body),
                 "nonce": nonce,
+                "ahead_ns": self.world.ahead_ns,
             },
             status=reply.status if reply is not None else 0,
             reply=reply.body if reply is not None else None,
@@ -214,7 +218,8 @@ class Shell:
             return web.Response(status=504)
         after = find(faults, "accept_then_5xx")
         if after is not None:
-            reply = Reply(after.number("status", 503), {"error": "Internal server error"}, {})
+            message = after.text("code", "Internal server error")
+            reply = Reply(after.number("status", 503), {"error": message}, {})
         grown = find(faults, "unknown_fields")
         if grown is not None and reply.kind == "application/json":
             body = add_unknown_fields(reply.body, grown.ordinal)

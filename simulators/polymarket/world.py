@@ -19,6 +19,7 @@ from simulators.switches import Switches
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 FINE_TICK = 1_000
+_NOTICES = 5_000
 HOUSE = "house"
 """Signer of the background market's orders: nobody listens on its user channel."""
 
@@ -106,7 +107,8 @@ class World:
         self.notices: list[dict[str, Any]] = []
         self.beats: dict[str, tuple[str, int]] = {}
         self.hazards = Hazards()
-        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self.ahead_ns = 0
+        self._agenda: list[tuple[int, int, Callable[[], object]]] = []
         self._sequence = 0
         self._trade_count = 0
         self._touched: dict[str, list[tuple[int, bool]]] = {}
@@ -131,9 +133,17 @@ class World:
         """Draw an integer fixed by the seed and `key`."""
         return between(low, max(low, high), self.seed, "polymarket", *key)
 
-    def at(self, due_ns: int, action: Callable[[], None]) -> None:
+    def at(self, due_ns: int, action: Callable[[], object]) -> None:
         """Put an action on the agenda."""
         heapq.heappush(self._agenda, (due_ns, self.next(), action))
+
+    def client_ns(self) -> int:
+        """Return the time of day that clients live in: the exchange may have been moved ahead."""
+        return self.now_ns - self.ahead_ns
+
+    def game_shift_ns(self) -> int:
+        """Return by how much games start later here than the catalogue says."""
+        return self.switches.number("game_start_shift_s") * NS_PER_S
 
     def due_ns(self) -> int | None:
         """Return when the next action is due, None when there is none."""
@@ -188,9 +198,10 @@ class World:
         """Add an entry to ``/notifications``."""
         if owner == HOUSE:
             return
+        del self.notices[: max(0, len(self.notices) - _NOTICES)]
         self.notices.append(
             {
-                "id": len(self.notices) + 1,
+                "id": self.next(),
                 "owner": owner.lower(),
                 "type": kind,
                 "timestamp": self.now_ns // NS_PER_S,

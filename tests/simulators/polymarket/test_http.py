@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
@@ -612,3 +613,56 @@ async def test_secrets_do_not_reach_the_log(tmp_path):
                    body["order"]["signature"]):  # fmt: skip
         assert secret not in written
     assert keccak256(b"") not in written.encode()
+
+
+@pytest.mark.parametrize("choice", ["text", "protocol"])
+async def test_sports_ping_switch(tmp_path, choice):
+    async with running(tmp_path, switches={"sports_ping": choice}, virtual=True) as venue:
+        ws = await venue.http.ws_connect(venue.ready["ws_sports"], autoping=False)
+        venue.opened.append(ws)
+        await ws.send_str("ping")
+        assert await ws.receive_str(timeout=5) == "pong"
+        venue.venue.tick(venue.venue.clock.advance(6 * 10**9))
+        message = await ws.receive(timeout=5)
+        expected = aiohttp.WSMsgType.TEXT if choice == "text" else aiohttp.WSMsgType.PING
+        assert message.type == expected
+
+
+async def test_an_aborted_request_may_have_been_taken(tmp_path):
+    rule = {"scope": ROUTE, "at": [1], "kind": "accept_then_5xx",
+            "params": {"status": 400, "code": "context canceled"}}  # fmt: skip
+    async with running(tmp_path, faults=[rule]) as venue:
+        market, trader, account = first(venue), venue.trader(), venue.ready["accounts"][0]
+        body = trader.body(market, "BUY", "0.4", 10)
+        status, answer, _ = await venue.ask("POST", "/order", body, account)
+        assert (status, answer) == (400, {"error": "context canceled"})
+        assert (await venue.ask("GET", "/data/orders", None, account))[1]["count"] == 1
+
+
+async def test_expiries_are_times_of_day_even_when_the_exchange_is_ahead(tmp_path):
+    async with running(tmp_path) as venue:
+        market, trader, account = first(venue), venue.trader(), venue.ready["accounts"][0]
+        clock = venue.venue.clock
+        clock.advance(86_400 * 10**9)
+        expiry = int(time.time()) + 180
+        body = trader.body(market, "BUY", "0.4", 10, "GTD", expiration=expiry)
+        status, answer, _ = await venue.ask("POST", "/order", body, account)
+        assert (status, answer["status"]) == (200, "live")
+        clock.advance(100 * 10**9)
+        assert (await venue.ask("GET", "/data/orders", None, account))[1]["count"] == 1
+        clock.advance(30 * 10**9)
+        assert (await venue.ask("GET", "/data/orders", None, account))[1]["count"] == 0
+
+
+async def test_late_reply_comes_after_the_account_s_messages(tmp_path):
+    rule = {"scope": ROUTE, "at": [1], "kind": "late_reply", "params": {"messages": 1}}
+    async with running(tmp_path, faults=[rule]) as venue:
+        market, trader, account = first(venue), venue.trader(), venue.ready["accounts"][0]
+        ws = await user_socket(venue, account)
+        body = trader.body(market, "BUY", "0.4", 10)
+        waiting = asyncio.create_task(venue.ask("POST", "/order", body, account))
+        assert json.loads(await ws.receive_str(timeout=5))["type"] == "PLACEMENT"
+        assert not waiting.done()
+        trader.post(market, "BUY", "0.41", 10)
+        venue.venue.tick(venue.venue.clock.now_ns())
+        assert (await asyncio.wait_for(waiting, 5))[0] == 200

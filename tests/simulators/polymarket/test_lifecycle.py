@@ -412,3 +412,35 @@ def test_fee_rounding_reaches_the_trade(world, trader, choice):
     trade = world.trades[trader.post(market, "BUY", "0.41", "5.01")["tradeIDs"][0]]
     expected = {"half_up": "0.0606", "up": "0.0606", "down": "0.06059"}[choice]
     assert text(trade.fee) == expected
+
+
+@pytest.mark.parametrize(("shift", "at_start"), [(0, 0), (600, 1)])
+def test_the_book_is_wiped_at_its_own_start_of_the_game(trader, world, shift, at_start):
+    world.switches.update({"game_start_shift_s": shift})
+    start_ns = world.now_ns + 3600 * S
+    market = make_market(world, 2, clear_book_on_start=True, game_start_ns=start_ns)
+    operations.schedule_games(world)
+    trader.post(market, "BUY", "0.4", 10)
+    world.run(start_ns - 1)
+    assert len(market.book.orders()) == 1
+    world.run(start_ns)
+    assert len(market.book.orders()) == at_start
+    world.run(start_ns + 600 * S)
+    assert market.book.orders() == []
+    assert trader.post(market, "BUY", "0.4", 10)["status"] == "live"
+    world.run(start_ns + 7200 * S)
+    assert len(market.book.orders()) == 1, "a game starts once"
+
+
+@pytest.mark.parametrize(("delay_ms", "approved", "kinds"), [
+    (0, True, [4]), (5000, True, [4, 9]), (5000, False, [4]),
+])  # fmt: skip
+def test_auto_redeem_pays_wallets_that_approved_it(world, delay_ms, approved, kinds):
+    world.switches.update({"auto_redeem_ms": delay_ms})
+    market, trader = make_market(world, 2), make_trader(world, approved=approved)
+    world.ledger.split(trader.wallet, market, 10 * ONE)
+    operations.resolve(world, market, (ONE, 0))
+    world.run(world.now_ns + 10 * S)
+    assert [n["type"] for n in world.notices] == kinds
+    assert (trader.wallet.tokens == {}) is (9 in kinds)
+    assert trader.wallet.cash == (1000 if 9 in kinds else 990) * ONE
