@@ -261,8 +261,9 @@ class PairHandle:
                 shared[key] = CostBounds(handle.schedule, self.setup.size_min_u)
             handle.bounds = bounds = shared[key]
             handle.ask_costs, handle.bid_costs = bounds.yes, bounds.no
-            handle.bid = handle.ask = -1.0
             handle.quiet = False
+            if handle.book is not None and not handle.closed:
+                handle.reprice()  # or the other market's gate would go on with the old fees
         return problems
 
 
