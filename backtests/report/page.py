@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from backtests.report import market, result, tables
+from backtests.report import appendix, headline, market, result, tables
 from backtests.report.checks import run_checks
 from backtests.report.facts import Facts
 from backtests.report.folder import Folder
@@ -44,13 +44,13 @@ def render(folder: Folder) -> str:
             ribbon,
             tag(
                 "main",
-                result.headline(facts, checks),
+                headline.headline(facts, checks),
                 tag(
                     "nav",
                     join((tag("a", w, href=f"#{anchor}") for anchor, w in _CONTENTS), " "),
                     aria_label="Contents",
                 ),
-                result.limits(facts),
+                headline.limits(facts),
                 result.money_path(facts),
                 result.cash(facts),
                 result.worst_case(facts),
@@ -59,8 +59,8 @@ def render(folder: Folder) -> str:
                 tables.pairs(facts),
                 tables.trades(facts),
                 tables.quality(facts),
-                tables.verified(checks),
-                tables.appendix(facts),
+                appendix.verified(checks),
+                appendix.appendix(facts),
                 _footer(facts),
             ),
         ],

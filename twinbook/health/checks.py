@@ -120,7 +120,8 @@ def check_packages(lock: Path, installed: Callable[[str], str] = metadata.versio
     """Compare what is installed with ``requirements.lock``."""
     if not lock.is_file():
         return [_vital_only(installed)]
-    wrong, vital = [], []
+    wrong: list[str] = []
+    vital: list[str] = []
     locked = locked_versions(lock.read_text(encoding="utf-8"))
     for name, (wanted, limited) in sorted(locked.items()):
         try:
