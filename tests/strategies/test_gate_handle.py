@@ -70,7 +70,9 @@ def test_an_update_that_may_hold_an_edge_is_always_looked_at(history, inverse_a,
 
 def test_a_cheaper_fee_reaches_the_other_markets_gate():
     cheap = KalshiFees("quadratic", regime="2026q3")
-    pair = PairHandle(make_pair(a={"fees": cheap}, b={"fees": PolymarketFees(Decimal(0))}), Policy())
+    pair = PairHandle(
+        make_pair(a={"fees": cheap}, b={"fees": PolymarketFees(Decimal(0))}), Policy()
+    )
     shared = {}
     pair.load_fees(T0, shared)
     tops = (Top(), Top())
