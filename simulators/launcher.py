@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import json
 import os
@@ -136,8 +135,7 @@ class Launcher:
         """Stop in the reverse order of starting; safe to call twice."""
         if self._pump is not None:
             self._pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
+            await asyncio.gather(self._pump, return_exceptions=True)
             self._pump = None
         if self._runner is not None:
             await self._runner.cleanup()
