@@ -17,6 +17,7 @@ from adapters.kalshi.config import KalshiExecClientConfig
 from adapters.kalshi.doubts import Doubts
 from adapters.kalshi.http import KalshiHttp
 from adapters.kalshi.netting import Attribution, Gross, Holdings, attribution
+from adapters.kalshi.numbers import units
 from adapters.kalshi.order_events import OrderEvents
 from adapters.kalshi.providers import KalshiInstrumentProvider
 from adapters.kalshi.reading import AccountReader
@@ -61,7 +62,9 @@ class Desk:
     def meaning_of(self, record: rest.Order) -> Attribution:
         """Return instrument and side of a venue order: remembered, cached, or told by holdings."""
         return self.known_meaning(record) or attribution(
-            record.book_side == "bid", self.holdings.of(record.ticker).net
+            bid=record.book_side == "bid",
+            size_u=units(record.fill_count_fp) + units(record.remaining_count_fp),
+            held=self.holdings.of(record.ticker),
         )
 
     def known_meaning(self, record: rest.Order) -> Attribution | None:

@@ -11,13 +11,14 @@ instruments that can only be long: ``y`` YES and ``o`` NO.
    keeps both books of account simple.
 4. A SELL beyond what is held, less what other SELLs already offer, is refused: it would open the
    other side.
-5. A fill read without knowing our order's instrument is told by the position before it: an ``ask``
-   against a long YES closes it, otherwise it opens NO; a ``bid`` against a NO closes that.
+5. An order read without knowing its instrument is told by what was held when it first filled: an
+   ``ask`` that the YES then held could serve in full (less what other such orders still need) sold
+   YES, otherwise it bought NO; a ``bid`` likewise. So no leg is ever short and the net is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from adapters.kalshi.symbols import Leg
@@ -66,43 +67,83 @@ def leg_price(leg: Leg, yes_price_u: int) -> int:
     return yes_price_u if leg is Leg.YES else 1_000_000 - yes_price_u
 
 
-class Trade(NamedTuple):
-    """A fill as the venue tells it: book side and size in units."""
-
-    bid: bool
-    size_u: int
-
-
 class Attribution(NamedTuple):
-    """The instrument and side a fill belongs to."""
+    """The instrument and side an order or fill belongs to."""
 
     leg: Leg
     buy: bool
 
 
-def attribute(trades: Sequence[Trade], net_after_u: int) -> list[Attribution]:
-    """Return the instrument of each fill of one market (rule 5).
+class Trade(NamedTuple):
+    """A fill as the venue tells it: its order and size in units."""
+
+    order_id: str
+    size_u: int
+
+
+class Placed(NamedTuple):
+    """An order as the venue tells it.
+
+    ``need_u`` is what the order filled in all, plus what it can still fill while it rests.
+    """
+
+    order_id: str
+    bid: bool
+    need_u: int
+
+
+def attribute(
+    orders: Sequence[Placed],
+    trades: Sequence[Trade],
+    net_after_u: int,
+    known: Mapping[str, Attribution],
+) -> dict[str, Attribution]:
+    """Return the instrument of each order of one market (rule 5).
 
     Parameters
     ----------
+    orders : sequence of Placed
+        Every order that the trades name, and the resting ones.
     trades : sequence of Trade
         In the order in which they happened; nothing missing at the end.
     net_after_u : int
         The venue's position after the last of them.
+    known : mapping
+        What orders mean that somebody remembers.
     """
-    net_u = net_after_u - sum(t.size_u if t.bid else -t.size_u for t in trades)
-    told: list[Attribution] = []
+    placed = {order.order_id: order for order in orders}
+    signs = {order.order_id: 1 if order.bid else -1 for order in orders}
+    net_u = net_after_u - sum(signs[t.order_id] * t.size_u for t in trades)
+    free = {Leg.YES: max(net_u, 0), Leg.NO: max(-net_u, 0)}
+    told: dict[str, Attribution] = {}
     for trade in trades:
-        told.append(attribution(trade.bid, net_u))
-        net_u += trade.size_u if trade.bid else -trade.size_u
+        order = placed[trade.order_id]
+        if order.order_id not in told:
+            told[order.order_id] = _tell(order, free, known)
+        meaning = told[order.order_id]
+        if meaning.buy:
+            free[meaning.leg] += trade.size_u
+    for order in orders:
+        if order.order_id not in told:
+            told[order.order_id] = _tell(order, free, known)
     return told
 
 
-def attribution(bid: bool, net_before_u: int) -> Attribution:
-    """Return the instrument of a fill, given the position before it (rule 5)."""
-    if bid:
-        return Attribution(Leg.NO, False) if net_before_u < 0 else Attribution(Leg.YES, True)
-    return Attribution(Leg.YES, False) if net_before_u > 0 else Attribution(Leg.NO, True)
+def _tell(order: Placed, free: dict[Leg, int], known: Mapping[str, Attribution]) -> Attribution:
+    """Decide one order's meaning and reserve what its selling needs."""
+    closes = Leg.NO if order.bid else Leg.YES
+    meaning = known.get(order.order_id)
+    if meaning is None:
+        sells = 0 < order.need_u <= free[closes]
+        meaning = Attribution(closes, False) if sells else Attribution(closes.other, True)
+    if not meaning.buy:
+        free[meaning.leg] -= order.need_u
+    return meaning
+
+
+def attribution(*, bid: bool, size_u: int, held: Gross) -> Attribution:
+    """Return the instrument of one strange order, given what is held now (rule 5)."""
+    return _tell(Placed("", bid, size_u), {Leg.YES: held.yes, Leg.NO: held.no}, {})
 
 
 class Holdings:

@@ -8,15 +8,16 @@ repeated until every order's fills add up to what the order says, or the reading
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from adapters.common.errors import ProtocolError
 from adapters.kalshi import fills as executions
 from adapters.kalshi.fills import Execution
 from adapters.kalshi.http import KalshiHttp
-from adapters.kalshi.netting import Attribution, Trade, attribute, attribution
-from adapters.kalshi.numbers import units
+from adapters.kalshi.netting import Attribution, Placed, Trade, attribute
+from adapters.kalshi.numbers import decimal, units
 from adapters.kalshi.schemas import rest
 
 _ATTEMPTS = 6
@@ -32,11 +33,14 @@ class AccountSnapshot:
         By order id, oldest first.
     net_u : dict of str to int
         Signed position by ticker, in units.
+    cost : dict of str to Decimal
+        What the position cost, in dollars, by ticker.
     """
 
     orders: dict[str, rest.Order] = field(default_factory=dict)
     fills: dict[str, list[Execution]] = field(default_factory=dict)
     net_u: dict[str, int] = field(default_factory=dict)
+    cost: dict[str, Decimal] = field(default_factory=dict)
     settled: dict[str, rest.Settlement] = field(default_factory=dict)
 
     def tickers(self) -> set[str]:
@@ -53,30 +57,30 @@ class AccountSnapshot:
             if sum(f.size_u for f in self.fills.get(order_id, ())) != units(order.fill_count_fp)
         ]
 
-    def attributions(self) -> dict[str, Attribution]:
-        """Return the instrument each order means, for orders nobody here remembers.
-
-        The fills of a market, walked back from its present position, tell what each of them did;
-        an order without fills is told by the present position.
-        """
+    def attributions(self, known: Mapping[str, Attribution]) -> dict[str, Attribution]:
+        """Return the instrument each order means, remembered or told by the record itself."""
         told: dict[str, Attribution] = {}
-        by_ticker: dict[str, list[Execution]] = {}
-        for fills in self.fills.values():
-            for fill in fills:
-                by_ticker.setdefault(fill.ticker, []).append(fill)
-        for ticker, fills in by_ticker.items():
-            fills.sort(key=lambda f: (f.ts_ns, f.trade_id))
-            trades = [Trade(f.bid, f.size_u) for f in fills]
-            # A settled market's position is gone: walk forward from nothing instead.
-            gone = ticker in self.settled
-            net_u = sum(t.size_u if t.bid else -t.size_u for t in trades)
-            after_u = net_u if gone else self.net_u.get(ticker, 0)
-            for fill, meaning in zip(fills, attribute(trades, after_u), strict=True):
-                told.setdefault(fill.order_id, meaning)
-        for order_id, order in self.orders.items():
-            bid = order.book_side == "bid"
-            told.setdefault(order_id, attribution(bid, self.net_u.get(order.ticker, 0)))
+        for ticker in {order.ticker for order in self.orders.values()}:
+            told |= self._attributions_of(ticker, known)
         return told
+
+    def _attributions_of(
+        self, ticker: str, known: Mapping[str, Attribution]
+    ) -> dict[str, Attribution]:
+        records = [order for order in self.orders.values() if order.ticker == ticker]
+        fills = [fill for order in records for fill in self.fills.get(order.order_id, ())]
+        fills.sort(key=lambda f: (f.ts_ns, f.trade_id))
+        signed = sum(fill.size_u if fill.bid else -fill.size_u for fill in fills)
+        # A settled market's position is gone: begin from nothing instead of ending at it.
+        after_u = signed if ticker in self.settled else self.net_u.get(ticker, 0)
+        placed = [Placed(o.order_id, o.book_side == "bid", _need(o)) for o in records]
+        trades = [Trade(fill.order_id, fill.size_u) for fill in fills]
+        return attribute(placed, trades, after_u, known)
+
+
+def _need(order: rest.Order) -> int:
+    filled_u = units(order.fill_count_fp)
+    return filled_u + (units(order.remaining_count_fp) if order.status == "resting" else 0)
 
 
 class AccountReader:
@@ -160,8 +164,11 @@ class AccountReader:
         changed = await self._http.orders(min_ts=since_s, subaccount=self._subaccount)
         for record in changed:
             orders[record.order_id] = record
-        net_u = await self.net()
-        found = AccountSnapshot(orders=orders, net_u=net_u)
+        found = AccountSnapshot(orders=orders)
+        for record in await self._http.positions(subaccount=self._subaccount):
+            found.net_u[record.ticker] = units(record.position_fp)
+            if record.market_exposure_dollars:
+                found.cost[record.ticker] = decimal(record.market_exposure_dollars)
         found.settled = await self.settlements(since_s)
         for fill in fills:
             found.fills.setdefault(fill.order_id, []).append(fill)

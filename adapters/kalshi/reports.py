@@ -113,10 +113,17 @@ def fill_report(
 
 
 def position_report(
-    ticker: str, leg: Leg, size_u: int, *, account_id: AccountId, ts_ns: int
+    ticker: str,
+    leg: Leg,
+    size_u: int,
+    *,
+    account_id: AccountId,
+    ts_ns: int,
+    average: Decimal | None = None,
 ) -> PositionStatusReport:
     """Return the report of one leg, flat included."""
     return PositionStatusReport(
+        avg_px_open=average,
         account_id=account_id,
         instrument_id=parsing.instrument_id(ticker, leg),
         position_side=PositionSide.LONG if size_u else PositionSide.FLAT,

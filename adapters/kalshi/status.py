@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from decimal import Decimal
 
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import (
@@ -113,12 +114,12 @@ class StatusReports:
         return mass
 
     def _meanings(self, found: AccountSnapshot) -> dict[str, Attribution]:
-        told = found.attributions()
-        for order_id, record in found.orders.items():
-            known = self._desk.known_meaning(record)
-            if known is not None:
-                told[order_id] = known
-        return told
+        known = {
+            order_id: meaning
+            for order_id, record in found.orders.items()
+            if (meaning := self._desk.known_meaning(record)) is not None
+        }
+        return found.attributions(known)
 
     def _order_reports(
         self, found: AccountSnapshot, told: dict[str, Attribution]
@@ -159,6 +160,12 @@ class StatusReports:
     def _position_reports(
         self, found: AccountSnapshot, told: dict[str, Attribution]
     ) -> list[PositionStatusReport]:
+        """Return positions that the fills do not explain, and only those.
+
+        Where a position is reported the engine keeps only the fills since the position was last
+        flat, or replaces them by one of its own with a price of zero and no fee. Fills that explain
+        the position in full need no report beside them.
+        """
         desk = self._desk
         tickers = found.tickers() | desk.client.tickers_held()
         held = {ticker: desk.cached_holdings(ticker) for ticker in tickers}
@@ -172,12 +179,14 @@ class StatusReports:
                     )
         made: list[PositionStatusReport] = []
         for ticker in sorted(held):
-            # A settled position is reported as held: its settlement is booked right after.
+            # A settled position is kept as held: its settlement is booked right after.
             settled = ticker in found.settled
             net_u = held[ticker].net if settled else found.net_u.get(ticker, 0)
-            now = held[ticker] if settled else gross(net_u, held[ticker])
+            now = gross(net_u, held[ticker])
             desk.holdings.adopt(ticker, now)
-            made.extend(self._legs(ticker, now, None))
+            if now != held[ticker]:
+                cost = found.cost.get(ticker)
+                made.extend(self._legs(ticker, now, None, average=_average(cost, now)))
         return made
 
     def _adopt(self, found: AccountSnapshot, told: dict[str, Attribution]) -> None:
@@ -313,7 +322,12 @@ class StatusReports:
         return [t for t in tickers if holdings.of(t).net != net_u.get(t, 0)]
 
     def _legs(
-        self, ticker: str, held: Gross, wanted: InstrumentId | None
+        self,
+        ticker: str,
+        held: Gross,
+        wanted: InstrumentId | None,
+        *,
+        average: Decimal | None = None,
     ) -> list[PositionStatusReport]:
         sizes = {Leg.YES: held.yes, Leg.NO: held.no}
         return [
@@ -323,6 +337,7 @@ class StatusReports:
                 size_u,
                 account_id=self._desk.client.account_id,
                 ts_ns=self._desk.now_ns(),
+                average=average if size_u else None,
             )
             for leg, size_u in sizes.items()
             if _wanted(parsing.instrument_id(ticker, leg), wanted)
@@ -356,6 +371,14 @@ def _after(held: Gross, told: Attribution, size_u: int) -> Gross:
     if told.leg is Leg.YES:
         return Gross(held.yes + signed_u, held.no)
     return Gross(held.yes, held.no + signed_u)
+
+
+def _average(cost: Decimal | None, held: Gross) -> Decimal | None:
+    """Return the venue's cost per contract of a position on one leg, None if it cannot be told."""
+    size_u = max(held)
+    if cost is None or not size_u or min(held):
+        return None
+    return (cost / from_units(size_u)).quantize(Decimal("0.0001"))
 
 
 def _wanted(instrument_id: InstrumentId, wanted: InstrumentId | None) -> bool:
