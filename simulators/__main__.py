@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--switch", action="append", default=[], metavar="VENUE.NAME=VALUE", help="set a switch"
     )
+    p.add_argument("--log", action="store_true", help="write VENUE.log.jsonl into --state")
     p.add_argument("--kalshi-tier", default="premier", help="rate tier of the accounts (premier)")
     p.add_argument("--kalshi-rest-port", type=int, default=0, help="0 = a free one")
     p.add_argument("--kalshi-ws-port", type=int, default=0, help="0 = a free one")
@@ -71,6 +72,11 @@ def config_of(args: argparse.Namespace) -> LaunchConfig:
         "rest_port": args.kalshi_rest_port,
         "ws_port": args.kalshi_ws_port,
     }
+    if args.log:
+        if args.state is None:
+            raise ValueError("--log needs --state: the folder to write the logs to")
+        for venue in VENUES:
+            options.setdefault(venue, {})["log"] = True
     options["kalshi"] = {**kalshi, **options.get("kalshi", {})}
     return LaunchConfig(
         venues=tuple(dict.fromkeys(args.venues)),

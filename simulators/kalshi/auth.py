@@ -113,6 +113,7 @@ def write_key(
         raise ValueError(f"key type is {key_type!r}, allowed rsa, ed25519")
     pem = private.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     path = folder / f"{name}.pem"
+    path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_bytes(pem)
     return path, private.public_key()

@@ -142,7 +142,7 @@ def amend_order(state: State, account: Account, order: Order, ticket: AmendTicke
 
 
 def _requeue(state: State, order: Order, px: int, left: int, total: int) -> None:
-    state.books[order.ticker].side(order.side).remove(order)
+    state.take_out(order)
     book_delta(state, order, -order.remaining)
     order.px, order.remaining, order.initial = px, left, total
     order.updated_ns, order.reason = state.now_ns, "Amend"

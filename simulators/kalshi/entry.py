@@ -255,7 +255,7 @@ def _new_order(
     qty: int,
     expiry_ns: int,
 ) -> Order:
-    if not account.house and len(state.resting(account.user_id)) >= RESTING_MAX:
+    if not account.house and len(state.resting_of[account.user_id]) >= RESTING_MAX:
         raise nested(400, "invalid_order", details="too many resting orders")
     order = Order(
         order_id=state.new_id("order"),

@@ -52,7 +52,7 @@ def rest(state: State, order: Order) -> None:
     """Put what remains of an order into the book."""
     order.rested = True
     order.priority = state.ordinal("priority")
-    state.books[order.ticker].side(order.side).add(order)
+    state.put_in(order)
     book_delta(state, order, order.remaining)
 
 
@@ -67,7 +67,7 @@ def end(state: State, order: Order, reason: str) -> None:
 def cancel_resting(state: State, order: Order, reason: str) -> int:
     """Take an order out of the book and return the quantity that was left."""
     left = order.remaining
-    state.books[order.ticker].side(order.side).remove(order)
+    state.take_out(order)
     book_delta(state, order, -left)
     end(state, order, reason)
     state.show_order(order, reason)
@@ -119,9 +119,8 @@ def _can_fund(
 def _execute(state: State, market: Market, taker: Order, maker: Order, qty: int) -> None:
     px = maker.px
     trade_id = state.new_id("trade")
-    book = state.books[market.ticker]
     if maker.remaining == qty:
-        book.side(maker.side).remove(maker)
+        state.take_out(maker)
     fills = [
         _book_side(state, market, maker, qty, px, trade_id, is_taker=False),
         _book_side(state, market, taker, qty, px, trade_id, is_taker=True),

@@ -106,7 +106,9 @@ class KalshiVenue:
         app = web.Application(client_max_size=MESSAGE_BYTES_MAX)
         app.router.add_route("GET", WS_PATH, self._websocket)
         app.router.add_route("*", PREFIX + "/{tail:.*}", self._http)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+        )
         await self._runner.setup()
         host, options = self._context.host, self._context.options
         for name in ("rest_port", "ws_port"):

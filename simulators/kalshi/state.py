@@ -59,6 +59,7 @@ class State:
         self.ledger = Ledger()
         self.read = ReadModel()
         self.orders: dict[str, Order] = {}
+        self.resting_of: dict[str, dict[str, Order]] = defaultdict(dict)
         self.client_ids: dict[tuple[str, str], str] = {}
         self.fills: list[Fill] = []
         self.trades: deque[Trade] = deque(maxlen=200_000)
@@ -199,11 +200,19 @@ class State:
         self.emit(MarketEvent(market.ticker, event_type, dict(fields)))
 
     def resting(self, user_id: str, shard: int | None = None) -> list[Order]:
-        """Return the resting orders of an account, oldest first."""
+        """Return the orders of an account that rest in books, oldest in the book first."""
         return [
             order
-            for order in self.orders.values()
-            if order.user_id == user_id
-            and order.status == "resting"
-            and (shard is None or order.exchange_index == shard)
+            for order in self.resting_of[user_id].values()
+            if shard is None or order.exchange_index == shard
         ]
+
+    def put_in(self, order: Order) -> None:
+        """Put an order into its book."""
+        self.books[order.ticker].side(order.side).add(order)
+        self.resting_of[order.user_id][order.order_id] = order
+
+    def take_out(self, order: Order) -> None:
+        """Take an order out of its book."""
+        self.books[order.ticker].side(order.side).remove(order)
+        del self.resting_of[order.user_id][order.order_id]
