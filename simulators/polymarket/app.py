@@ -151,7 +151,7 @@ class PolymarketVenue:
         self.tick(self.clock.now_ns())
 
     async def _listen(self, app: web.Application, port: int) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, handler_cancellation=True)
         await runner.setup()
         self._runners.append(runner)
         await web.TCPSite(runner, self.host, port).start()

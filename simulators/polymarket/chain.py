@@ -89,6 +89,12 @@ class Chain:
             "eth_getBalance": hex(10**18),
             "eth_blockNumber": hex(len(self.receipts) + 1),
             "eth_getCode": "0x60",
+            "eth_feeHistory": {
+                "oldestBlock": "0x1",
+                "baseFeePerGas": [hex(GAS_PRICE)] * 2,
+                "gasUsedRatio": [0.5],
+                "reward": [[hex(GAS_PRICE)]],
+            },
         }
         if name in simple:
             return simple[name]
@@ -100,6 +106,9 @@ class Chain:
         if name == "eth_call":
             answer = view(self.world, params[0]["to"], hex_bytes(params[0]["data"]))
             return "0x" + answer.hex()
+        if name == "eth_getTransactionByHash":
+            known = self.receipts.get(params[0].lower())
+            return None if known is None else {"hash": params[0], "blockNumber": "0x1"}
         if name == "eth_getTransactionReceipt":
             return self._receipt(params[0])
         if name == "eth_sendRawTransaction":

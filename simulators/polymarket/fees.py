@@ -34,7 +34,7 @@ def taker_fee(terms: FeeTerms | None, price: int, shares: int, rounding: str) ->
     """
     if terms is None or terms.rate_ppm == 0:
         return 0
-    top = shares * terms.rate_ppm * (price * (ONE - price)) ** terms.exponent
-    bottom = ONE * (ONE * ONE) ** terms.exponent * _STEP
+    top: int = shares * terms.rate_ppm * (price * (ONE - price)) ** terms.exponent
+    bottom: int = ONE * (ONE * ONE) ** terms.exponent * _STEP
     extra = {"half_up": bottom // 2, "up": bottom - 1, "down": 0}[rounding]
     return (top + extra) // bottom * _STEP

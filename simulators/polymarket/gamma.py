@@ -1,222 +1,30 @@
-"""The catalogue API: markets, events, series, tags, teams, search; with its type traps."""
+"""The catalogue API: markets, events, series, tags, teams, search."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Callable
 from typing import Any
 
 from simulators.polymarket.catalogue import LEAGUES, TAGS
+from simulators.polymarket.gammajson import (
+    event_json,
+    gamma_condition,
+    market_json,
+    series_json,
+    tags_json,
+    team_json,
+    visible,
+)
 from simulators.polymarket.model import Market, Refusal
 from simulators.polymarket.routes import Call, Route
-from simulators.polymarket.stamps import date, iso, parse, spaced
-from simulators.polymarket.units import ONE, number, text
-from simulators.polymarket.world import Event, World
+from simulators.polymarket.stamps import parse
+from simulators.polymarket.units import text
+from simulators.polymarket.world import Event
 from simulators.wire import Json
 
 _PAGE = 100
-
-
-def _gamma_condition(market: Market) -> str:
-    """Gamma shows the 31 bytes of a Protocol-V2 condition, the order book pads them to 32."""
-    return market.condition_id[:-2] if market.version == "v2" else market.condition_id
-
-
-def _prices(market: Market) -> list[str]:
-    if market.payouts is not None:
-        return [text(payout) for payout in market.payouts]
-    bid, ask = market.book.best(0)
-    if bid is not None and ask is not None:
-        middle = (bid + ask) // 2
-    else:
-        middle = market.last_price.get(0, ONE // 2)
-    return [text(middle), text(ONE - middle)]
-
-
-def market_json(world: World, market: Market, *, nested: bool = False) -> dict[str, Any]:
-    """Return a market as Gamma prints it: lists inside strings, money as text and as float."""
-    event = world.events[market.event_id]
-    bid, ask = market.book.best(0)
-    tokens = json.dumps(list(market.tokens))
-    fees = market.fees
-    body: dict[str, Any] = {
-        "id": market.gamma_id,
-        "version": market.version,
-        "question": market.question,
-        "conditionId": _gamma_condition(market),
-        "slug": market.slug,
-        "resolutionSource": market.rules_source,
-        "endDate": iso(market.end_ns),
-        "endDateIso": date(market.end_ns),
-        "startDate": iso(market.start_ns),
-        "description": market.description,
-        "outcomes": json.dumps(list(market.outcomes)),
-        "outcomePrices": json.dumps(_prices(market)),
-        "clobTokenIds": tokens,
-        "volume": text(market.volume),
-        "volumeNum": number(market.volume),
-        "liquidity": "0",
-        "liquidityNum": 0,
-        "active": True,
-        "closed": market.closed,
-        "archived": False,
-        "acceptingOrders": market.accepting and not market.closed,
-        "acceptingOrdersTimestamp": iso(market.start_ns),
-        "enableOrderBook": True,
-        "questionID": market.question_id,
-        "negRisk": market.neg_risk,
-        "groupItemTitle": market.group_title,
-        "orderPriceMinTickSize": number(market.tick),
-        "orderMinSize": number(market.min_size),
-        "umaResolutionStatuses": json.dumps([market.uma_status] if market.uma_status else []),
-        "umaBond": "750",
-        "makerBaseFee": 1000 if fees else 0,
-        "takerBaseFee": 1000 if fees else 0,
-        "feesEnabled": fees is not None,
-        "clearBookOnStart": market.clear_book_on_start,
-        "rewardsMinSize": 50,
-        "rewardsMaxSpread": 4.5,
-        "clobRewards": [],
-        "bestBid": number(bid or 0),
-        "bestAsk": number(ask if ask is not None else ONE),
-        "lastTradePrice": number(market.last_price.get(0, 0)),
-        "image": "",
-        "icon": "",
-        "marketMakerAddress": "",
-    }
-    _optional(world, market, event, body)
-    if not nested:
-        body["events"] = [event_json(world, event, markets=False)]
-        body["tags"] = _tags(event)
-    return body
-
-
-def _optional(world: World, market: Market, event: Event, body: dict[str, Any]) -> None:
-    fees = market.fees
-    if fees is not None:
-        body["feeType"] = fees.kind
-        body["feeSchedule"] = {
-            "rate": number(fees.rate_ppm),
-            "exponent": fees.exponent,
-            "takerOnly": True,
-            "rebateRate": number(fees.rebate_ppm),
-        }
-    if market.version == "v2":
-        as_null = world.switches["gamma_v2_tokens"] == "null"
-        body["clobTokenIds"] = None if as_null else body["clobTokenIds"]
-        body["positionIds"] = list(market.tokens)
-        body["resolutionStatus"] = "resolved" if market.payouts else "inactive"
-        del body["umaResolutionStatuses"]
-    else:
-        # v1 markets list the position ids of their combo legs too: `version` decides, not this.
-        body["positionIds"] = [str(int(token) >> 40 << 104) for token in market.tokens]
-        if market.uma_status:
-            body["umaResolutionStatus"] = market.uma_status
-    body["negRiskMarketID"] = event.neg_risk_id if market.neg_risk else ""
-    body["negRiskRequestID"] = market.question_id if market.neg_risk else ""
-    body["negRiskOther"] = False
-    if market.seconds_delay is not None:
-        body["secondsDelay"] = market.seconds_delay
-    if market.sports_type:
-        body["sportsMarketType"] = market.sports_type
-        body["gameId"] = market.game_id
-        body["gameStartTime"] = spaced(market.game_start_ns)
-        body["eventStartTime"] = iso(market.game_start_ns)
-    if market.closed_ns:
-        body["closedTime"] = spaced(market.closed_ns)
-        body["umaEndDate"] = iso(market.closed_ns)
-        body["automaticallyResolved"] = True
-
-
-def _tags(event: Event) -> list[dict[str, Any]]:
-    return [{"id": tag, "label": label, "slug": slug} for tag, label, slug in event.tags]
-
-
-def event_json(world: World, event: Event, *, markets: bool = True) -> dict[str, Any]:
-    """Return an event as Gamma prints it."""
-    closed = all(market.closed for market in event.markets)
-    body: dict[str, Any] = {
-        "id": event.id,
-        "ticker": event.slug,
-        "slug": event.slug,
-        "title": event.title,
-        "description": event.description,
-        "startDate": iso(event.start_ns),
-        "creationDate": iso(event.start_ns),
-        "endDate": iso(event.end_ns),
-        "active": True,
-        "closed": closed,
-        "archived": False,
-        "liquidity": 0,
-        "volume": number(sum(market.volume for market in event.markets)),
-        "enableOrderBook": True,
-        "negRisk": bool(event.neg_risk_id),
-        "enableNegRisk": bool(event.neg_risk_id),
-        "negRiskAugmented": False,
-        "tags": _tags(event),
-        "live": event.live,
-        "ended": event.ended,
-        "score": event.score,
-        "period": event.period,
-        "elapsed": "",
-    }
-    if event.neg_risk_id:
-        body["negRiskMarketID"] = event.neg_risk_id
-    if event.series is not None:
-        body["seriesSlug"] = event.series[1]
-        body["series"] = [_series(event.series)]
-    if event.game_id:
-        body.update(
-            gameId=int(event.game_id),
-            startTime=iso(event.game_start_ns),
-            eventDate=date(event.game_start_ns),
-            homeTeamName=event.home,
-            awayTeamName=event.away,
-            teams=[
-                _team(event.league, event.away, "away"),
-                _team(event.league, event.home, "home"),
-            ],
-        )
-    if markets:
-        body["markets"] = [
-            market_json(world, market, nested=True)
-            for market in event.markets
-            if _visible(world, market)
-        ]
-    return body
-
-
-def _series(series: tuple[str, str, str]) -> dict[str, Any]:
-    return {
-        "id": series[0],
-        "ticker": series[1],
-        "slug": series[1],
-        "title": series[2],
-        "seriesType": "single",
-        "recurrence": "daily",
-        "active": True,
-        "closed": False,
-        "archived": False,
-    }
-
-
-def _team(league: str, name: str, ordering: str) -> dict[str, Any]:
-    short = "".join(word[0] for word in name.split()).lower()
-    return {
-        "id": sum(name.encode()),
-        "name": name,
-        "league": league,
-        "abbreviation": short,
-        "ordering": ordering,
-        "record": "0-0",
-        "providerId": sum(name.encode()) + 1000,
-    }
-
-
-def _visible(world: World, market: Market) -> bool:
-    return market.version != "v2" or world.switches["protocol_v2"] == "listed"
 
 
 def _flag(call: Call, name: str) -> bool | None:
@@ -293,7 +101,7 @@ def _find_markets(call: Call) -> list[Market]:
         own = {
             "id": {market.gamma_id},
             "slug": {market.slug},
-            "condition_ids": {market.condition_id, _gamma_condition(market)},
+            "condition_ids": {market.condition_id, gamma_condition(market)},
             "clob_token_ids": set(market.tokens),
             "position_ids": set(market.tokens),
             "question_ids": {market.question_id},
@@ -303,7 +111,7 @@ def _find_markets(call: Call) -> list[Market]:
             "version": {market.version},
         }
         return (
-            _visible(world, market)
+            visible(world, market)
             and (closed is None or market.closed is closed)
             and all(not wanted or wanted & own[name] for name, wanted in sets.items())
             and _has_tags(call, world.events[market.event_id])
@@ -343,7 +151,7 @@ def _find_events(call: Call) -> list[Event]:
             and (not series or (event.series is not None and event.series[0] in series))
             and (not games or event.game_id in games)
             and (not title or title in event.title.lower())
-            and any(_visible(world, market) for market in event.markets)
+            and any(visible(world, market) for market in event.markets)
             and _has_tags(call, event)
             and _within(call, "end_date", event.end_ns)
             and _within(call, "start_date", event.start_ns)
@@ -385,7 +193,7 @@ def _markets(call: Call) -> Json:
 def _one_market(call: Call) -> Market:
     key = call.path["key"]
     for market in call.world.markets.values():
-        if key in (market.gamma_id, market.slug) and _visible(call.world, market):
+        if key in (market.gamma_id, market.slug) and visible(call.world, market):
             return market
     raise Refusal(404, "market not found", type="not found error")
 
@@ -407,11 +215,11 @@ def _event(call: Call) -> Json:
 
 
 def _market_tags(call: Call) -> Json:
-    return _tags(call.world.events[_one_market(call).event_id])
+    return tags_json(call.world.events[_one_market(call).event_id])
 
 
 def _event_tags(call: Call) -> Json:
-    return _tags(_one_event(call))
+    return tags_json(_one_event(call))
 
 
 def _all_tags() -> list[tuple[str, str, str]]:
@@ -437,7 +245,7 @@ def _tag(call: Call) -> Json:
 
 def _series_list(call: Call) -> Json:
     found = {e.series[0]: e.series for e in call.world.events.values() if e.series is not None}
-    return _offset(call, list(found.values()), _series)
+    return _offset(call, list(found.values()), series_json)
 
 
 def _one_series(call: Call) -> Json:
@@ -446,7 +254,7 @@ def _one_series(call: Call) -> Json:
     if not events or events[0].series is None:
         raise Refusal(404, "series not found", type="not found error")
     shown = [event_json(call.world, event, markets=False) for event in events]
-    return {**_series(events[0].series), "events": shown}
+    return {**series_json(events[0].series), "events": shown}
 
 
 def _sports(_: Call) -> Json:
@@ -472,7 +280,7 @@ def _market_types(_: Call) -> Json:
 def _teams(call: Call) -> Json:
     wanted = set(call.many("league"))
     rows = {
-        (event.league, name): _team(event.league, name, side)
+        (event.league, name): team_json(event.league, name, side)
         for event in call.world.events.values()
         if event.game_id and (not wanted or event.league in wanted)
         for name, side in ((event.away, "away"), (event.home, "home"))

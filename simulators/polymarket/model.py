@@ -9,6 +9,7 @@ from typing import Any
 
 from simulators.polymarket.book import Book
 from simulators.polymarket.eip712 import SignedOrder
+from simulators.wire import Json
 
 BUY, SELL = "BUY", "SELL"
 RESTING_TYPES = ("GTC", "GTD")
@@ -18,7 +19,7 @@ TAKING_TYPES = ("FOK", "FAK")
 class Refusal(Exception):
     """The venue says no: HTTP status, text and further fields of the body."""
 
-    def __init__(self, status: int, message: str, **extra: object) -> None:
+    def __init__(self, status: int, message: str, **extra: Json) -> None:
         super().__init__(message)
         self.status = status
         self.message = message

@@ -256,7 +256,12 @@ def on_chain(
     ValueError
         The chain reverts; the message is the revert reason.
     """
-    row = {"type": kind.upper(), "wallet": wallet.address, "tx": "", "ns": world.now_ns}
+    row: dict[str, Any] = {
+        "type": kind.upper(),
+        "wallet": wallet.address,
+        "tx": "",
+        "ns": world.now_ns,
+    }
     row["tx"] = world.tx_hash("chain", world.next())
     if kind == "wrap":
         if not 0 < amount <= wallet.usdce:
@@ -298,7 +303,12 @@ def move(world: World, source: Wallet, target: Wallet, token: str, amount: int) 
     market = world.by_token.get(token)
     if market is not None:
         for wallet, side in ((source, SELL), (target, BUY)):
-            row = {"type": "TRANSFER", "wallet": wallet.address, "tx": tx_hash, "side": side}
+            row: dict[str, Any] = {
+                "type": "TRANSFER",
+                "wallet": wallet.address,
+                "tx": tx_hash,
+                "side": side,
+            }
             row |= {"market": market.condition_id, "outcome": market.index(token)}
             world.activity.append({**row, "shares": amount, "cash": 0, "ns": world.now_ns})
     for wallet in (source, target):

@@ -13,7 +13,7 @@ from simulators.polymarket.lifecycle import steer
 from simulators.polymarket.model import Emission, Market, Trade, Wallet
 from simulators.polymarket.orders import cancel_quietly, sweep
 from simulators.polymarket.records import truth_order, truth_trade
-from simulators.polymarket.units import TICKS, text, units
+from simulators.polymarket.units import ONE, TICKS, text, units
 from simulators.polymarket.world import Event, World
 from simulators.seeds import pick
 from simulators.wire import Json
@@ -42,6 +42,7 @@ class Operator:
             ("POST", "/markets/{condition}/resolve", self._resolve),
             ("POST", "/markets/{condition}/announce", self._announce),
             ("PATCH", "/events/{id}", self._edit_event),
+            ("POST", "/events/{id}/resolve", self._resolve_event),
             ("GET", "/trades", self._trades),
             ("POST", "/trades/{id}", self._steer),
             ("POST", "/mode", self._mode),
@@ -194,6 +195,17 @@ class Operator:
                 setattr(event, name, body[name])
         self.world.outbox.append(Emission("sports", (), "", sports_frame(event)))
         return sports_frame(event)
+
+    def _resolve_event(self, id: str, body: dict[str, Any]) -> Json:
+        """Resolve a neg-risk event: ``winner`` is the one market that is YES, the others are NO."""
+        markets = self.world.events[id].markets
+        winner = self._market(str(body["winner"]))
+        if winner not in markets or any(market.payouts is not None for market in markets):
+            raise ValueError(f"winner {body['winner']!r} is not an open market of event {id}")
+        for market in markets:
+            payouts = (ONE, 0) if market is winner else (0, ONE)
+            operations.resolve(self.world, market, payouts)
+        return {"resolved": [market.condition_id for market in markets]}
 
     def _trades(self) -> Json:
         return [truth_trade(trade) for trade in self.world.trades.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from simulators.polymarket import entry as rules
@@ -313,15 +314,16 @@ def cancel_quietly(world: World, orders: Iterable[Order], status: OrderStatus) -
 def sweep(world: World, wallet: Wallet) -> None:
     """Cancel the orders that a wallet can no longer cover, newest first."""
     for short in world.ledger.covered(wallet):
-        mine = world.orders_of(
-            lambda o, s=short: (
-                o.wallet is wallet
-                and o.status == OrderStatus.LIVE
-                and (o.side == BUY if s == "cash" else o.token == s and o.side != BUY)
-            )
-        )
+        mine = world.orders_of(partial(_gives, wallet, short))
         for order in sorted(mine, key=lambda o: -o.seq):
             if short not in world.ledger.covered(wallet):
                 break
             end(world, order, OrderStatus.CANCELED_NOT_ENOUGH_BALANCE)
     world.publish()
+
+
+def _gives(wallet: Wallet, short: str, order: Order) -> bool:
+    """Return whether a live order of the wallet would give cash, or the token that is short."""
+    if order.wallet is not wallet or order.status != OrderStatus.LIVE:
+        return False
+    return order.side == BUY if short == "cash" else order.side != BUY and order.token == short

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -302,6 +302,6 @@ class World:
         out, self.outbox = self.outbox, []
         return out
 
-    def orders_of(self, keep: Callable[[Order], bool]) -> Iterable[Order]:
+    def orders_of(self, keep: Callable[[Order], bool]) -> list[Order]:
         """Return the orders that `keep` accepts, oldest first."""
         return [order for order in self.orders.values() if keep(order)]

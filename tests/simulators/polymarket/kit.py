@@ -12,7 +12,7 @@ import aiohttp
 from coincurve import PrivateKey
 
 from simulators.clock import RealClock, VirtualClock
-from simulators.polymarket import eip712, orders
+from simulators.polymarket import eip712, operations, orders
 from simulators.polymarket.app import PolymarketVenue
 from simulators.polymarket.auth import create_key, sign_request
 from simulators.polymarket.catalogue import Account, open_account
@@ -310,3 +310,27 @@ async def running(tmp: Path, *, virtual: bool = False, faults=(), switches=None,
                 await ws.close()
     finally:
         await venue.stop()
+
+
+def first(venue):
+    """The first market without a taker delay, with a small book."""
+    world = venue.world
+    market = next(m for m in world.markets.values() if not m.seconds_delay and not m.itode)
+    operations.quote(world, market, [(480_000, 100 * ONE)], [(520_000, 100 * ONE)])
+    world.drain()
+    return market
+
+
+async def socket(venue, path, hello):
+    ws = await venue.open(path)
+    await ws.send_str(json.dumps(hello))
+    return ws
+
+
+async def user_socket(venue, account):
+    auth = {"apiKey": account["api_key"], "secret": account["api_secret"],
+            "passphrase": account["api_passphrase"]}  # fmt: skip
+    ws = await socket(venue, "ws_user", {"type": "user", "auth": auth})
+    await ws.send_str("PING")
+    assert await ws.receive_str(timeout=5) == "PONG"
+    return ws

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
+import sys
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -144,6 +147,47 @@ async def test_game_start_result_and_announcement(tmp_path):
         assert (row["closed"], row["payouts"]) == (True, ["0.5", "0.5"])
         again = await admin.call("POST", f"/markets/{condition}/resolve", {"payouts": [1, 0]})
         assert again[0] == 409
+
+
+async def test_a_neg_risk_event_has_one_winner(tmp_path):
+    async with desk() as admin:
+        event = next(e for e in admin.world.events.values() if e.neg_risk_id)
+        path, winner = f"/events/{event.id}/resolve", event.markets[1]
+        stranger = await admin.call("POST", path, {"winner": admin.market.condition_id})
+        assert stranger[0] == 400
+        await admin.good("POST", path, {"winner": winner.condition_id})
+        assert [m.payouts == (ONE, 0) for m in event.markets] == [
+            m is winner for m in event.markets]  # fmt: skip
+        assert (await admin.call("POST", path, {"winner": winner.condition_id}))[0] == 400
+
+
+async def test_sigterm_ends_the_process_with_open_sockets_and_hanging_requests(tmp_path):
+    faults = tmp_path / "faults.json"
+    rule = {"scope": "GET /ok", "every": 1, "kind": "accept_then_timeout"}
+    faults.write_text(json.dumps({"polymarket": [rule]}))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "default", "-m", "simulators", "polymarket", "--faults", str(faults),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(30):
+            # Without --ready the details are printed once everything listens.
+            printed = (await process.stdout.readuntil(b"\n}\n")).decode()
+            part = json.loads(printed)["polymarket"]
+            async with aiohttp.ClientSession() as http:
+                ws = await http.ws_connect(part["ws_market"])
+                await ws.send_str(json.dumps({"type": "market", "assets_ids": part["tokens"]}))
+                await ws.receive_str(timeout=5)
+                hanging = asyncio.create_task(http.get(part["clob"] + "/ok"))
+                process.send_signal(signal.SIGTERM)
+                output, _ = await process.communicate()
+                hanging.cancel()
+                await asyncio.gather(hanging, return_exceptions=True)
+                await ws.close()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert (process.returncode, output.decode()) == (0, "")
 
 
 async def test_accounts(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from simulators.polymarket import operations, orders
 from simulators.polymarket.frames import book_hash, initial_book, rest_book, trade_book
-from simulators.polymarket.gamma import event_json, market_json
+from simulators.polymarket.gammajson import event_json, market_json
 from simulators.polymarket.public import full_market
 from simulators.polymarket.records import order_event, rest_trade, trade_event
 from simulators.polymarket.routes import Call
