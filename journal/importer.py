@@ -165,8 +165,15 @@ def _decision(row: dict[str, Any]) -> DecisionRow:
         net_edge=row["net_edge"],
         required_edge=row["required_edge"],
         quantity=row["size"],
+        kind=_kind(row.get("kind") or record.get("kind") or "open"),
         books=tuple(_book(leg, row["ts_ns"]) for leg in record.get("legs", [])),
     )
+
+
+def _kind(text: str) -> Literal["open", "close"]:
+    if text not in {"open", "close"}:
+        raise ValueError(f"kind: found {text!r}, allowed open or close")
+    return cast("Literal['open', 'close']", text)
 
 
 def _book(leg: dict[str, Any], ts_ns: int) -> BookSeen:

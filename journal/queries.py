@@ -108,6 +108,7 @@ class JournalledDecision(msgspec.Struct, frozen=True):
 
     ts_ns: int
     pair_id: str
+    kind: str
     direction: str
     outcome: str
     reason: str
@@ -124,6 +125,7 @@ def decisions_of(connection: sa.Connection, run_id: str) -> Iterator[JournalledD
         sa.select(
             c.ts_ns,
             c.pair_id,
+            c.kind,
             c.direction,
             c.outcome,
             c.reason,
@@ -136,8 +138,8 @@ def decisions_of(connection: sa.Connection, run_id: str) -> Iterator[JournalledD
         .order_by(c.seq)
         .execution_options(yield_per=2_000)
     )
-    for row in connection.execute(query):
-        yield JournalledDecision(*row)
+    for row in connection.execute(query).mappings():
+        yield JournalledDecision(**row)
 
 
 def decision_payloads(connection: sa.Connection, run_id: str) -> Iterator[bytes]:

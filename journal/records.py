@@ -87,7 +87,7 @@ class BookSeen(msgspec.Struct, frozen=True):
 
 
 class DecisionRow(msgspec.Struct, frozen=True):
-    """A decision, taken or refused.
+    """A decision to open a box or to close one early, taken or refused.
 
     ``payload`` is the canonical encoding of the whole record, from which the decision digest is
     computed; the edges beside it are for queries and floored to a millionth of a dollar.
@@ -104,6 +104,7 @@ class DecisionRow(msgspec.Struct, frozen=True):
     net_edge: Decimal | None = None
     required_edge: Decimal | None = None
     quantity: Decimal | None = None
+    kind: Literal["open", "close"] = "open"
     books: tuple[BookSeen, ...] = ()
 
 

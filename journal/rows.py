@@ -42,7 +42,7 @@ LEG = _insert(
 INTENT_EVENT = _insert("intent_events", "intent_id run_id ts_ns state ends reason detail")
 DECISION = _insert(
     "decisions",
-    "run_id decision_id ts_ns pair_id direction outcome reason gross_edge_e6 net_edge_e6"
+    "run_id decision_id ts_ns pair_id kind direction outcome reason gross_edge_e6 net_edge_e6"
     " required_edge_e6 quantity_e6 payload",
 )
 BOOK = _insert("books", "run_id decision_id venue instrument ts_event_ns ts_init_ns bids asks")
@@ -195,6 +195,7 @@ def decision_values(row: DecisionRow, run: Run) -> tuple[SqlValue, ...]:
         row.decision_id,
         row.ts_ns,
         row.pair_id,
+        row.kind,
         row.direction,
         row.outcome,
         row.reason,

@@ -133,6 +133,7 @@ decisions = sa.Table(
     _text("decision_id"),
     _int("ts_ns"),
     _text("pair_id"),
+    _text("kind"),
     _text("direction"),
     _text("outcome"),
     _text("reason"),
@@ -143,6 +144,7 @@ decisions = sa.Table(
     _text("payload"),
     sa.UniqueConstraint("run_id", "decision_id"),
     sa.Index(None, "run_id", "outcome", "reason"),
+    _one_of("kind", "kind", "open", "close"),
     _one_of("outcome", "outcome", "taken", "refused"),
 )
 

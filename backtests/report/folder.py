@@ -49,6 +49,7 @@ class Decisions:
     outcome: Texts
     reason: Texts
     direction: Texts
+    kind: Texts
     gross: Units
     net: Units
     required: Units
@@ -179,7 +180,7 @@ class Folder:
     @cached_property
     def decisions(self) -> Decisions:
         """The decisions as columns; records are read when asked for."""
-        names = ["session", "pair_id", "outcome", "reason", "direction"]
+        names = ["session", "pair_id", "outcome", "reason", "direction", "kind"]
         edges = ["gross_edge", "net_edge", "required_edge"]
         table = self.table("decisions", ["ts_ns", *names, *edges, "record"])
         try:
@@ -187,10 +188,19 @@ class Folder:
         except ReportError as error:
             raise ReportError(f"{self.path / 'decisions.parquet'}: {error}") from error
         record = table["record"]
+        session, pair_id, outcome, reason, direction, kind = (_texts(table[n]) for n in names)
+        gross, net, required = amounts
         return Decisions(
             np.asarray(table["ts_ns"].to_numpy(), dtype=np.int64),
-            *(_texts(table[name]) for name in names),
-            *amounts,
+            session,
+            pair_id,
+            outcome,
+            reason,
+            direction,
+            kind,
+            gross,
+            net,
+            required,
             lambda row: record[row].as_py(),
         )
 

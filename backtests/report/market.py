@@ -44,7 +44,7 @@ def opportunities(facts: Facts) -> Markup:
 
 
 def _edges(decisions: Decisions) -> Markup:
-    present = decisions.net.present
+    present = decisions.net.present & (decisions.kind == "open")
     net = decisions.net.values[present] / 10_000  # cents
     if not len(net):
         return para("No decision got as far as calculating an edge.")
@@ -263,6 +263,8 @@ def _gate_line(facts: Facts) -> Markup:
     decisions = facts.summary["decisions"]
     updates, misses = int(decisions.get("gate_updates", 0)), int(decisions.get("gate_misses", 0))
     low, high = wilson(facts.taken, facts.evaluated)
+    made = facts.folder.decisions
+    opening = int(((made.outcome == "taken") & (made.kind == "open")).sum())
     rate = (
         f" ({percent(facts.taken / facts.evaluated, 2)}; 95 % interval {percent(low, 2)} to"
         f" {percent(high, 2)}, n{NBSP}={NBSP}{count(facts.evaluated)})"
@@ -272,8 +274,8 @@ def _gate_line(facts: Facts) -> Markup:
     return para(
         f"Of {some(updates, 'look')} at a pair, the fast gate dismissed {count(misses)} at once:"
         " their best prices could not have paid after fees. The exact calculation decided"
-        f" {count(facts.evaluated)}, and {count(facts.taken)} led to orders, to open a box or to"
-        f" close one{rate}."
+        f" {count(facts.evaluated)}, and {count(facts.taken)} led to orders{rate}: {count(opening)}"
+        f" to open a box, {count(facts.taken - opening)} to sell one back early."
     )
 
 

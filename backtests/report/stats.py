@@ -69,8 +69,9 @@ class Survival:
 
 
 def believable(decisions: Decisions) -> Bools:
-    """Say which looks saw books that can be believed."""
-    return ~np.isin(decisions.reason.astype(str), sorted(UNBELIEVED))
+    """Say which looks for a box to open saw books that can be believed."""
+    unbelieved = np.isin(decisions.reason.astype(str), sorted(UNBELIEVED))
+    return ~unbelieved & (decisions.kind == "open")
 
 
 def episodes(

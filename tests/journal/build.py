@@ -42,7 +42,7 @@ def decision(n: int = 1, outcome: str = "taken", reason: str = "taken") -> Decis
     )  # fmt: skip
     return DecisionRow(
         f"D-{n}", START + n, "KXMENWORLDCUP-26-GB", "yes_no", outcome, reason, f'{{"n":{n}}}',
-        Decimal("0.05"), Decimal("0.0201167"), Decimal("0.0116"), Decimal(7), books,
+        Decimal("0.05"), Decimal("0.0201167"), Decimal("0.0116"), Decimal(7), "open", books,
     )  # fmt: skip
 
 

@@ -166,7 +166,7 @@ class RunBuilder:
         }  # fmt: skip
         row = {
             "ts_ns": d.ts_ns, "session": p.session, "pair_id": p.pair_id, "box_id": d.box_id,
-            "decision_id": d.decision_id, "direction": way.value.upper(), **zero,
+            "decision_id": d.decision_id, "direction": way.value, **zero,
             "status": "missed", "end_ns": None, "_d": d,
         }  # fmt: skip
         box = Box(row, legs, p)

@@ -25,7 +25,8 @@ _T = {
     "int": pa.int64(), "text": pa.string(), "money": MONEY, "bool": pa.bool_(), "leg": pa.int8(),
 }  # fmt: skip
 SCHEMAS = {
-    "decisions": "ts_ns:int session pair_id decision_id outcome reason direction venue_a venue_b"
+    "decisions": "ts_ns:int session pair_id decision_id box_id kind outcome reason detail direction"
+    " venue_a venue_b"
     " size:money price_a:money price_b:money limit_a:money limit_b:money cost_a:money cost_b:money"
     " fees_a:money fees_b:money gross_edge:money net_edge:money required_edge:money age_a_ns:int"
     " age_b_ns:int record",
@@ -85,7 +86,8 @@ def _decision(d, session: str) -> dict:
     n = d.size
     return {
         "ts_ns": d.ts_ns, "session": session, "pair_id": d.pair_id, "decision_id": d.decision_id,
-        "outcome": d.outcome, "reason": d.reason.value, "direction": d.direction.value.upper(),
+        "box_id": d.box_id, "kind": d.kind, "detail": d.detail, "outcome": d.outcome,
+        "reason": d.reason.value, "direction": d.direction.value,
         "venue_a": a.venue.value, "venue_b": b.venue.value, "size": n, "price_a": a.best_ask,
         "price_b": b.best_ask, "limit_a": a.limit_price, "limit_b": b.limit_price,
         "cost_a": a.cost if n else None, "cost_b": b.cost if n else None,

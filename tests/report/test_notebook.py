@@ -57,6 +57,7 @@ def test_half_of_the_arguments(made: tuple[Path, Path], tmp_path: Path) -> None:
     assert "give both --dataset DIR and --run RUN_DIR, or neither" in done.stdout + done.stderr
 
 
+@pytest.mark.full
 def test_a_run_whose_waterfall_does_not_add_up_stops_the_tour(
     made: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -45,6 +45,12 @@ class Looks:
         """Decisions that led to orders."""
         return int((self.decisions.outcome == "taken").sum())
 
+    @property
+    def closed(self) -> int:
+        """Decisions that led to orders to sell a box back early."""
+        decisions = self.decisions
+        return int(((decisions.outcome == "taken") & (decisions.kind == "close")).sum())
+
 
 @app.callback(invoke_without_command=True)
 def why(
@@ -140,6 +146,7 @@ def _from_journal(path: Path, run: str | None) -> Looks:
             texts([r.outcome for r in rows]),
             texts([r.reason for r in rows]),
             texts([r.direction for r in rows]),
+            texts([r.kind for r in rows]),
             units([r.gross_edge_e6 for r in rows]),
             units([r.net_edge_e6 for r in rows]),
             units([r.required_edge_e6 for r in rows]),
@@ -183,7 +190,8 @@ def _opening(looks: Looks, only: str | None) -> list[str]:
     verdict = (
         "nothing was traded"
         if taken == 0
-        else f"{count(taken)} led to orders ({percent(taken / total, 2)})"
+        else f"{count(taken)} led to orders ({percent(taken / total, 2)}), {count(looks.closed)} of"
+        " them to sell a box back early"
     )
     return [f"{gate}{some(total, 'decision')}: {verdict}, {count(refused)} refused."]
 
@@ -236,6 +244,7 @@ def as_data(looks: Looks, pairs: list[str], only: str | None) -> dict[str, Any]:
         "gate_misses": looks.gate_misses,
         "evaluated": len(looks.decisions),
         "taken": looks.taken,
+        "taken_to_close": looks.closed,
         "refused": [_reason_data(r) for r in by_reason(looks.decisions, only)],
         "pairs": list(mine.values()),
     }
