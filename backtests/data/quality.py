@@ -7,7 +7,7 @@ stale books itself; the report says how often they stand in the data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from backtests.data.dataset import QUALITY_FILE, Dataset, InstrumentInfo, SessionInfo
 from backtests.data.deltas import F_LAST, F_SNAPSHOT, PRICE_PRECISION
 from backtests.data.errors import DataError
 from backtests.data.recording import NO_ASK, NO_BID, PRICE_UNITS
 from backtests.data.store import write_whole
-from backtests.data.top import Ints, Mask, Top, last_seen, read_top
+from backtests.data.tally import Sample, Tally
+from backtests.data.top import Ints, Mask, Top, TopFile, merged_slices
 from core.pairs import Pair, PairMarket
 
 QUALITY_SCHEMA_VERSION = 1
@@ -69,19 +69,25 @@ def check_dataset(dataset: Dataset, limits: QualityLimits | None = None) -> dict
     limits = limits or QualityLimits()
     issues: list[dict[str, Any]] = []
     books: dict[str, Any] = {}
+    stale: dict[tuple[str, str], float] = {}
     feeds = _Feeds(dataset.sessions)
     for info in dataset.instruments:
-        top = read_top(dataset.top_path(info.instrument_id))
-        clock = _catalog_clock(dataset, info, top)
-        books[info.instrument_id] = _book(info, top, clock, dataset.sessions, limits)
+        book = _BookCheck(info, limits)
+        top = TopFile(dataset.top_path(info.instrument_id))
+        clock = _catalog_clock(dataset, info, top.rows)
+        for number, session in enumerate(dataset.sessions):
+            if session.name in info.sessions:
+                for part in book.session(top, session):
+                    feeds.add(number, info.venue, part)
+                stale[info.instrument_id, session.name] = book.stale_share
+        books[info.instrument_id] = book.result(clock)
         issues += _book_issues(info.instrument_id, books[info.instrument_id], limits)
-        feeds.add(info, top)
     for feed in (found := feeds.result(limits)):
         for gap in feed["gaps"]:
             where = f"{feed['session']} {feed['venue']}"
             issues.append(_issue("feed_gap", where, gap["length_ns"], limits.feed_gap_ns))
     pairs = [
-        _pair(dataset, pair, session, limits)
+        _pair(dataset, pair, session, stale)
         for session in dataset.sessions
         for pair in dataset.pairs()
         if pair.pair_id in session.pair_ids and pair.session in (None, session.name)
@@ -131,7 +137,7 @@ def catalog_files(dataset: Dataset, instrument_id: str) -> list[Path]:
     return files
 
 
-def _catalog_clock(dataset: Dataset, info: InstrumentInfo, top: Top) -> dict[str, int]:
+def _catalog_clock(dataset: Dataset, info: InstrumentInfo, observations: int) -> dict[str, int]:
     """Read times and flags of the deltas, one row group at a time."""
     seen = {
         "deltas": 0,
@@ -162,10 +168,10 @@ def _catalog_clock(dataset: Dataset, info: InstrumentInfo, top: Top) -> dict[str
             seen["venue_after_receipt"] += int(np.count_nonzero(lead > 0))
             seen["venue_lead_max_ns"] = max(seen["venue_lead_max_ns"], int(lead.max()))
             last_event = int(event[-1])
-    if seen["deltas"] != info.deltas or seen["groups"] != len(top):
+    if seen["deltas"] != info.deltas or seen["groups"] != observations:
         raise DataError(
             dataset.top_path(info.instrument_id),
-            f"{len(top)} observations; the catalog has {seen['groups']} in {seen['deltas']} deltas",
+            f"{observations} rows; the catalog has {seen['groups']} in {seen['deltas']} deltas",
             f"{info.observations} observations in {info.deltas} deltas (dataset.json)",
         )
     return seen
@@ -175,37 +181,78 @@ def _steps_back(ts: Ints, last: int) -> int:
     return int(np.count_nonzero(np.diff(ts) < 0)) + int(ts[0] < last)
 
 
-def _book(
-    info: InstrumentInfo,
-    top: Top,
-    clock: dict[str, int],
-    sessions: Sequence[SessionInfo],
-    limits: QualityLimits,
-) -> dict[str, Any]:
-    two = top.two_sided
-    spread = (top.ask - top.bid)[two]
-    spans = [(s.start_ns, s.end_ns) for s in sessions if s.name in info.sessions]
-    gaps = np.concatenate([_gaps(top.ts_ns, *span) for span in spans] or [np.zeros(1)])
-    same = (top.bid[1:] == top.bid[:-1]) & (top.ask[1:] == top.ask[:-1])
-    return {
-        "venue": info.venue,
-        "role": info.role,
-        "observations": len(top),
-        **clock,
-        "no_bid": int(np.count_nonzero(top.bid == NO_BID)),
-        "no_ask": int(np.count_nonzero(top.ask == NO_ASK)),
-        "one_sided_share": _share(~two),
-        "crossed": int(np.count_nonzero(spread < 0)),
-        "locked": int(np.count_nonzero(spread == 0)),
-        "wide": int(np.count_nonzero(spread > limits.wide)),
-        "spread_median": _price(_median(spread)),
-        "yes_ask_plus_no_ask": _sums(PRICE_UNITS + spread),
-        "bid_size_median": _size(_median(top.bid_size[top.bid != NO_BID])),
-        "ask_size_median": _size(_median(top.ask_size[top.ask != NO_ASK])),
-        "gap_median_ns": int(np.median(gaps)),
-        "gap_max_ns": int(gaps.max()),
-        "price_changes": int(np.count_nonzero(~same)),
-    }
+class _BookCheck:
+    """Counts of one book, taken piece by piece."""
+
+    def __init__(self, info: InstrumentInfo, limits: QualityLimits) -> None:
+        self._info = info
+        self._limits = limits
+        self._spread = Tally(-PRICE_UNITS, PRICE_UNITS)
+        self._sizes = (Sample(info.observations), Sample(info.observations))
+        self._gaps = Sample(info.observations + 2 * len(info.sessions))
+        self._gap_max = 0
+        self._counts = {"observations": 0, "no_bid": 0, "no_ask": 0, "one_sided": 0, "changes": 0}
+        self._last: tuple[int, int] | None = None
+        self.stale_share = 0.0
+
+    def session(self, top: TopFile, session: SessionInfo) -> Iterator[Top]:
+        """Count one session's observations and pass them on."""
+        before, stale = session.start_ns, 0
+        for part in top.parts(session.start_ns, session.end_ns):
+            stale += self._gap(np.diff(part.ts_ns, prepend=before))
+            before = int(part.ts_ns[-1])
+            self._take(part)
+            yield part
+        stale += self._gap(np.array([session.end_ns - before]))
+        self.stale_share = round(stale / max(1, session.end_ns - session.start_ns), 6)
+
+    def _gap(self, gaps: Ints) -> int:
+        """Count times between observations; return how long the book was stale in them."""
+        self._gaps.add(gaps)
+        self._gap_max = max(self._gap_max, int(gaps.max()))
+        return int(np.maximum(gaps - self._limits.stale_ns, 0).sum())
+
+    def _take(self, part: Top) -> None:
+        no_bid, no_ask = part.bid == NO_BID, part.ask == NO_ASK
+        one_sided = no_bid | no_ask
+        self._spread.add((part.ask - part.bid)[~one_sided])
+        self._sizes[0].add(part.bid_size[~no_bid])
+        self._sizes[1].add(part.ask_size[~no_ask])
+        changed = (np.diff(part.bid) != 0) | (np.diff(part.ask) != 0)
+        first = (int(part.bid[0]), int(part.ask[0]))
+        found = {
+            "observations": len(part),
+            "no_bid": np.count_nonzero(no_bid),
+            "no_ask": np.count_nonzero(no_ask),
+            "one_sided": np.count_nonzero(one_sided),
+            "changes": np.count_nonzero(changed) + (self._last not in (None, first)),
+        }
+        for name, count in found.items():
+            self._counts[name] += int(count)
+        self._last = (int(part.bid[-1]), int(part.ask[-1]))
+
+    def result(self, clock: dict[str, int]) -> dict[str, Any]:
+        """Return the entry of ``quality.json``."""
+        count, spread = self._counts, self._spread
+        return {
+            "venue": self._info.venue,
+            "role": self._info.role,
+            "observations": count["observations"],
+            **clock,
+            "no_bid": count["no_bid"],
+            "no_ask": count["no_ask"],
+            "one_sided_share": _share(count["one_sided"], count["observations"]),
+            "crossed": spread.below(0),
+            "locked": spread.at(0),
+            "wide": spread.count - spread.below(self._limits.wide + 1),
+            "spread_median": _price(spread.median),
+            "yes_ask_plus_no_ask": _sums(spread, PRICE_UNITS),
+            "bid_size_median": _size(self._sizes[0].median),
+            "ask_size_median": _size(self._sizes[1].median),
+            "gap_median_ns": self._gaps.median,
+            "gap_max_ns": self._gap_max,
+            "price_changes": count["changes"],
+        }
 
 
 def _book_issues(name: str, book: dict[str, Any], limits: QualityLimits) -> list[dict[str, Any]]:
@@ -225,12 +272,6 @@ def _book_issues(name: str, book: dict[str, Any], limits: QualityLimits) -> list
     ]
 
 
-def _gaps(ts_ns: Ints, start_ns: int, end_ns: int) -> Ints:
-    """Return the times between observations of one session, with its two ends."""
-    inside = ts_ns[np.searchsorted(ts_ns, start_ns) : np.searchsorted(ts_ns, end_ns, "right")]
-    return np.diff(np.concatenate(([start_ns], inside, [end_ns])))
-
-
 # -- feeds and pairs --------------------------------------------------------------------------
 
 
@@ -242,19 +283,15 @@ class _Feeds:
         self._seen: dict[tuple[int, str], Mask] = {}
         self._count: dict[tuple[int, str], int] = {}
 
-    def add(self, info: InstrumentInfo, top: Top) -> None:
-        """Count one book's observations."""
-        for number, session in enumerate(self._sessions):
-            if session.name not in info.sessions:
-                continue
-            key = (number, info.venue)
-            mine = top.between(session.start_ns, session.end_ns)
-            if key not in self._seen:
-                seconds = (session.end_ns - session.start_ns) // _SECOND + 1
-                self._seen[key] = np.zeros(seconds, dtype=bool)
-                self._count[key] = 0
-            self._seen[key][(mine.ts_ns - session.start_ns) // _SECOND] = True
-            self._count[key] += len(mine)
+    def add(self, number: int, venue: str, part: Top) -> None:
+        """Count observations of a book in the session with this number."""
+        session, key = self._sessions[number], (number, venue)
+        if key not in self._seen:
+            seconds = (session.end_ns - session.start_ns) // _SECOND + 1
+            self._seen[key] = np.zeros(seconds, dtype=bool)
+            self._count[key] = 0
+        self._seen[key][(part.ts_ns - session.start_ns) // _SECOND] = True
+        self._count[key] += len(part)
 
     def result(self, limits: QualityLimits) -> list[dict[str, Any]]:
         """Return per session and venue the observations and the gaps."""
@@ -279,92 +316,59 @@ def _silences(seen: Mask, start_ns: int, limit_ns: int) -> list[dict[str, int]]:
 
 
 def _pair(
-    dataset: Dataset, pair: Pair, session: SessionInfo, limits: QualityLimits
+    dataset: Dataset, pair: Pair, session: SessionInfo, stale: dict[tuple[str, str], float]
 ) -> dict[str, Any]:
-    legs = [pair_view(dataset, m, session) for m in pair.markets]
-    times = np.union1d(legs[0].ts_ns, legs[1].ts_ns)
-    rows = [last_seen(leg.ts_ns, times) for leg in legs]
-    both = (rows[0] >= 0) & (rows[1] >= 0)
-    ask = [leg.ask[r].astype(np.int64) for leg, r in zip(legs, rows, strict=True)]
-    bid = [leg.bid[r].astype(np.int64) for leg, r in zip(legs, rows, strict=True)]
-    sums = {}
-    for name, yes, no in (("yes_no", 0, 1), ("no_yes", 1, 0)):
-        valid = both & (ask[yes] != NO_ASK) & (bid[no] != NO_BID)
-        sums[name] = _sums((ask[yes] + PRICE_UNITS - bid[no])[valid])
+    files = [TopFile(dataset.top_path(m.yes_id)) for m in pair.markets]
+    flip = (pair.a.inverse, pair.b.inverse)
+    sums = {"yes_no": Tally(0, 2 * PRICE_UNITS), "no_yes": Tally(0, 2 * PRICE_UNITS)}
+    for m in merged_slices(*files, session.start_ns, session.end_ns, flip=flip):
+        for name, ask, bid in (("yes_no", m.a_ask, m.b_bid), ("no_yes", m.b_ask, m.a_bid)):
+            valid = (ask != NO_ASK) & (bid != NO_BID)
+            sums[name].add((ask + PRICE_UNITS - bid)[valid])
     return {
         "pair_id": pair.pair_id,
         "session": session.name,
         "legs": {m.venue.value: m.yes_id for m in pair.markets},
         "stale_share": {
-            m.venue.value: _stale_share(leg.ts_ns, session, limits.stale_ns)
-            for m, leg in zip(pair.markets, legs, strict=True)
+            m.venue.value: stale.get((m.yes_id, session.name), 1.0) for m in pair.markets
         },
-        "ask_sums": sums,
+        "ask_sums": {name: _sums(tally) for name, tally in sums.items()},
         "route_sums": _route_sums(dataset, pair, session),
     }
-
-
-def _session_top(dataset: Dataset, yes_id: str, session: SessionInfo, *, sizes: bool = True) -> Top:
-    top = read_top(dataset.top_path(yes_id), sizes=sizes)
-    return top.between(session.start_ns, session.end_ns)
 
 
 def pair_view(
     dataset: Dataset, market: PairMarket, session: SessionInfo, *, sizes: bool = True
 ) -> Top:
-    """Return a leg in the pair's YES frame; without ``sizes`` only times and prices."""
-    top = _session_top(dataset, market.yes_id, session, sizes=sizes)
-    if not market.inverse:
-        return top
-    return Top(
-        top.ts_ns,
-        (PRICE_UNITS - top.ask).astype(np.int32),
-        (PRICE_UNITS - top.bid).astype(np.int32),
-        top.ask_size,
-        top.bid_size,
-    )
+    """Return a leg of a session in the pair's YES frame."""
+    file = TopFile(dataset.top_path(market.yes_id))
+    top = file.read(session.start_ns, session.end_ns, sizes=sizes)
+    return top.flipped() if market.inverse else top
 
 
 def _route_sums(dataset: Dataset, pair: Pair, session: SessionInfo) -> dict[str, Any]:
     """Sum of the YES asks of a market and of its opposite: below one means one of them is wrong."""
     out = {}
-    present = {i.instrument_id for i in dataset.instruments}
+    present = {i.instrument_id for i in dataset.instruments if session.name in i.sessions}
     for market in pair.markets:
         for route in market.routes:
             name = f"{route.yes}.{market.venue.value}"
             if name not in present or not route.inverse:
                 continue
-            leg = _session_top(dataset, market.yes_id, session)
-            other = _session_top(dataset, name, session)
-            if not len(other):
-                continue
-            rows = last_seen(other.ts_ns, leg.ts_ns)
-            valid = (rows >= 0) & (leg.ask != NO_ASK) & (other.ask[rows] != NO_ASK)
-            total = leg.ask.astype(np.int64) + other.ask[rows]
-            out[name] = _sums(total[valid])
+            files = [TopFile(dataset.top_path(n)) for n in (market.yes_id, name)]
+            tally = Tally(0, 2 * PRICE_UNITS)
+            span = (session.start_ns, session.end_ns)
+            for m in merged_slices(*files, *span, flip=(False, False)):
+                tally.add((m.a_ask + m.b_ask)[(m.a_ask != NO_ASK) & (m.b_ask != NO_ASK)])
+            out[name] = _sums(tally)
     return out
-
-
-def _stale_share(ts_ns: Ints, session: SessionInfo, stale_ns: int) -> float:
-    """Share of the session in which the leg was last seen longer ago than the limit."""
-    gaps = _gaps(ts_ns, session.start_ns, session.end_ns)
-    stale = int(np.maximum(gaps - stale_ns, 0).sum())
-    return round(stale / max(1, session.end_ns - session.start_ns), 6)
 
 
 # -- numbers ----------------------------------------------------------------------------------
 
 
-def _share(mask: Mask) -> float:
-    return round(float(np.count_nonzero(mask)) / max(1, len(mask)), 6)
-
-
-def _median(values: NDArray[Any]) -> int | None:
-    """Return the lower median, an observed value."""
-    if not len(values):
-        return None
-    at = (len(values) - 1) // 2
-    return int(np.partition(values, at)[at])
+def _share(part: int, whole: int) -> float:
+    return round(part / max(1, whole), 6)
 
 
 def _price(units: int | None) -> str | None:
@@ -375,13 +379,14 @@ def _size(units: int | None) -> str | None:
     return None if units is None else f"{units // 100}.{units % 100:02d}"
 
 
-def _sums(values: NDArray[Any]) -> dict[str, Any]:
-    """Minimum, median and share below one of sums of asks."""
-    if not len(values):
+def _sums(tally: Tally, base: int = 0) -> dict[str, Any]:
+    """Minimum, median and share below one of sums of asks (``base`` plus what was tallied)."""
+    if not tally.count:
         return {"min": None, "median": None, "below_one_share": 0.0, "observations": 0}
+    least, median = tally.least, tally.median
     return {
-        "min": _price(int(values.min())),
-        "median": _price(_median(values)),
-        "below_one_share": _share(values < PRICE_UNITS),
-        "observations": len(values),
+        "min": _price(base + (least or 0)),
+        "median": _price(base + (median or 0)),
+        "below_one_share": _share(tally.below(PRICE_UNITS - base), tally.count),
+        "observations": tally.count,
     }

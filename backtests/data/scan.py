@@ -22,10 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtests.data.dataset import WINDOWS_FILE, Dataset, SessionInfo
-from backtests.data.quality import pair_view
 from backtests.data.recording import PRICE_UNITS
 from backtests.data.store import write_whole
-from backtests.data.top import Ints, Mask, Top
+from backtests.data.top import Ints, Merged, TopFile, merged_slices
 from core.contracts import Direction
 from core.early_close import hold_value_n
 from core.fees import KalshiFees, UnknownFeesError
@@ -137,51 +136,24 @@ def _scan_pair(
     *,
     held: bool,
 ) -> tuple[list[Window], int, int]:
-    a, b = (pair_view(dataset, m, session, sizes=False) for m in pair.markets)
     bounds = [tables.get(m, session, pair, policy) for m in pair.markets]
-    merged = merge(a, b)
-    if not len(merged.ts_ns):
-        return [], len(a) + len(b), 0
-    edge = _edges(merged, bounds[0], bounds[1])
-    windows = _windows(pair, session, "open", merged.ts_ns, edge)
-    hits = int(np.count_nonzero(edge > 0))
-    if (windows or held) and policy.close_early:
-        gain = _close_gain(merged, bounds[0], bounds[1], _hold_u(pair, session, policy))
-        if not held:
-            gain[: int(np.searchsorted(merged.ts_ns, windows[0].start_ns))] = -1
-        windows += _windows(pair, session, "close", merged.ts_ns, gain)
-    return windows, len(a) + len(b), hits
-
-
-# -- both books at once -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """Both books after every observation of either, once both were seen."""
-
-    ts_ns: Ints
-    a_bid: NDArray[np.int32]
-    a_ask: NDArray[np.int32]
-    b_bid: NDArray[np.int32]
-    b_ask: NDArray[np.int32]
-
-
-def merge(a: Top, b: Top) -> Merged:
-    """Line up two books in time order; times are unique over all books of a dataset."""
-    n, m = len(a), len(b)
-    at_a = np.arange(n) + np.searchsorted(b.ts_ns, a.ts_ns)
-    from_a: Mask = np.zeros(n + m, dtype=bool)
-    from_a[at_a] = True
-    row_a = np.cumsum(from_a) - 1
-    row_b = np.arange(n + m) - row_a - 1
-    first = int(max(np.searchsorted(row_a, 0), np.searchsorted(row_b, 0)))
-    from_a, row_a, row_b = from_a[first:], row_a[first:], row_b[first:]
-    if not len(row_a):
-        none = np.empty(0, dtype=np.int32)
-        return Merged(np.empty(0, dtype=np.int64), none, none, none, none)
-    ts = np.where(from_a, a.ts_ns[row_a], b.ts_ns[row_b])
-    return Merged(ts, a.bid[row_a], a.ask[row_a], b.bid[row_b], b.ask[row_b])
+    hold_u = _hold_u(pair, session, policy)
+    opened = _Runs(pair, session, "open")
+    closing = _Runs(pair, session, "close")
+    rows = hits = 0
+    files = [TopFile(dataset.top_path(m.yes_id)) for m in pair.markets]
+    flip = (pair.a.inverse, pair.b.inverse)
+    for merged in merged_slices(*files, session.start_ns, session.end_ns, flip=flip):
+        edge = _edges(merged, bounds[0], bounds[1])
+        opened.add(merged.ts_ns, edge)
+        hits += int(np.count_nonzero(edge > 0))
+        rows += len(edge)
+        if policy.close_early and (held or opened.first_ns):
+            gain = _close_gain(merged, bounds[0], bounds[1], hold_u)
+            if not held:
+                gain[: int(np.searchsorted(merged.ts_ns, opened.first_ns))] = -1
+            closing.add(merged.ts_ns, gain)
+    return opened.windows() + closing.windows(), rows, hits
 
 
 def _edges(m: Merged, a: _Bounds, b: _Bounds) -> NDArray[np.int32]:
@@ -200,29 +172,45 @@ def _close_gain(
     return np.maximum(yes_no, no_yes)
 
 
-def _windows(
-    pair: Pair,
-    session: SessionInfo,
-    kind: Literal["open", "close"],
-    ts_ns: Ints,
-    edge: NDArray[np.int32],
-) -> list[Window]:
-    up = np.concatenate(([False], edge > 0, [False]))
-    first = np.flatnonzero(up[1:] & ~up[:-1])
-    after = np.flatnonzero(~up[1:] & up[:-1])
-    best = np.maximum.reduceat(edge, first) if len(first) else first
-    return [
-        Window(
-            pair_id=pair.pair_id,
-            session=session.name,
-            kind=kind,
-            start_ns=int(ts_ns[i]),
-            end_ns=int(ts_ns[min(j, len(ts_ns) - 1)]),
-            edge_u=int(top),
-            rows=int(j - i),
-        )
-        for i, j, top in zip(first, after, best, strict=True)
-    ]
+class _Runs:
+    """Joins runs of hits into windows, slice by slice."""
+
+    def __init__(self, pair: Pair, session: SessionInfo, kind: Literal["open", "close"]) -> None:
+        self._pair_id = pair.pair_id
+        self._session = session.name
+        self._kind = kind
+        self._found: list[list[int]] = []  # start, end, best edge, rows
+        self._is_open = False
+
+    @property
+    def first_ns(self) -> int:
+        """Start of the first window, 0 without one."""
+        return self._found[0][0] if self._found else 0
+
+    def add(self, ts_ns: Ints, edge: NDArray[np.int32]) -> None:
+        """Take the next slice: times and edges, positive where the gate lets through."""
+        up = np.concatenate(([False], edge > 0, [False]))
+        first = np.flatnonzero(up[1:] & ~up[:-1])
+        after = np.flatnonzero(~up[1:] & up[:-1])
+        best = np.maximum.reduceat(edge, first) if len(first) else first
+        runs = zip(first.tolist(), after.tolist(), best.tolist(), strict=True)
+        if self._is_open and not up[1]:
+            self._found[-1][1] = int(ts_ns[0])  # the observation that closed it
+        for i, j, top in runs:
+            end = int(ts_ns[min(j, len(ts_ns) - 1)])
+            if i == 0 and self._is_open:
+                start, _, edge_before, rows = self._found.pop()
+                self._found.append([start, end, max(top, edge_before), rows + j])
+            else:
+                self._found.append([int(ts_ns[i]), end, top, j - i])
+        self._is_open = bool(up[-2])
+
+    def windows(self) -> list[Window]:
+        """Return the windows so far."""
+        return [
+            Window(self._pair_id, self._session, self._kind, start, end, edge, rows)
+            for start, end, edge, rows in self._found
+        ]
 
 
 # -- bounds -----------------------------------------------------------------------------------

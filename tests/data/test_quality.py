@@ -4,12 +4,42 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backtests.data import QualityLimits, build_dataset, check_dataset
+from backtests.data.tally import Sample, Tally
 from tests.data import support
 from tests.data.support import POLL_NS, T0, TICKER, TOKEN, pair_entry, polled, row, write
 
 KALSHI = f"{TICKER}-YES.KALSHI"
 POLY = f"{TOKEN}.POLYMARKET"
+
+
+@given(st.lists(st.integers(-50, 50), max_size=60), st.integers(-51, 52))
+def test_tally_is_exact(values, limit):
+    tally = Tally(-50, 50)
+    for i in range(0, len(values), 7):
+        tally.add(np.array(values[i : i + 7]))
+    ordered = sorted(values)
+    assert tally.count == len(values)
+    assert tally.below(limit) == sum(v < limit for v in values)
+    assert tally.least == (ordered[0] if ordered else None)
+    assert tally.median == (ordered[(len(ordered) - 1) // 2] if ordered else None)
+    assert all(tally.at(v) == values.count(v) for v in values)
+
+
+@given(st.lists(st.integers(0, 10**15), max_size=60), st.integers(1, 20))
+def test_sample_is_every_nth_value_however_it_arrives(values, most):
+    sample = Sample(len(values))
+    sample._stride = stride = max(1, -(-len(values) // most))
+    for i in range(0, len(values), 7):
+        sample.add(np.array(values[i : i + 7], dtype=np.int64))
+    kept = sorted(values[::stride])
+    assert sample.median == (kept[(len(kept) - 1) // 2] if kept else None)
+    assert Sample(10).median is None
+    assert Sample(5_000_000)._stride == 5
 
 
 def _load(tmp_path, rows, pairs=None):

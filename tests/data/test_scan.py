@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,9 +26,10 @@ from backtests.data import (
     open_dataset,
     scan_dataset,
 )
-from backtests.data.quality import pair_view
-from backtests.data.scan import _edges, _TableCache, merge
-from backtests.data.top import Top, read_top
+from backtests.data.deltas import read_deltas
+from backtests.data.quality import catalog_files, pair_view
+from backtests.data.scan import _edges, _TableCache
+from backtests.data.top import Top, TopFile, merge, read_top, slices
 from backtests.data.windows import book_at
 from core.contracts import Direction
 from core.early_close import hold_value_n, worth_looking
@@ -78,7 +80,7 @@ def test_windows_hold_exactly_the_observations_the_gate_lets_through(dataset):
     policy = Policy(close_early=False)
     scan = scan_dataset(dataset, policy=policy, write=False)
     (session,) = dataset.sessions
-    total = 0
+    total = seen = 0
     for pair in dataset.pairs():
         hits = _gate_hits(dataset, pair, session, policy)
         windows = [w for w in scan.windows if w.pair_id == pair.pair_id]
@@ -86,8 +88,9 @@ def test_windows_hold_exactly_the_observations_the_gate_lets_through(dataset):
         for ts in hits:
             assert any(w.start_ns <= ts <= w.end_ns for w in windows)
         total += len(hits)
+        seen += len(merge(*(pair_view(dataset, m, session) for m in pair.markets)).ts_ns)
     assert scan.hits == total > 0
-    assert scan.rows == sum(i.observations for i in dataset.instruments)
+    assert scan.rows == seen
     assert {w.kind for w in scan.windows} == {"open"}
     assert all(w.edge_u > 0 for w in scan.windows)
 
@@ -232,6 +235,20 @@ def test_a_pair_given_by_the_caller_is_scanned_with_its_own_fees(dataset):
     assert dataset.windows()["hits"] == charged.hits
 
 
+def test_small_slices_say_the_same_as_one(tmp_path, monkeypatch):
+    whole = generate_dataset(tmp_path / "whole", SYN)
+    expected, quality = scan_dataset(whole, write=False), whole.quality()
+    assert any(w.rows > 3 for w in expected.windows)
+    monkeypatch.setattr("backtests.data.top._SLICE_GROUPS", 3)
+    for info in whole.instruments:  # the same observations in row groups of sixteen
+        path = whole.top_path(info.instrument_id)
+        pq.write_table(pq.read_table(path), path, row_group_size=16)
+    path = whole.top_path(whole.instruments[0].instrument_id)
+    assert len(list(slices([TopFile(path)], *whole.span_ns))) > 20
+    assert scan_dataset(whole, write=False) == expected
+    assert check_dataset(whole) == quality
+
+
 # -- cutting ----------------------------------------------------------------------------------
 
 
@@ -302,11 +319,6 @@ def test_a_cut_without_windows_keeps_one_sight_of_each_book(tmp_path):
 
 
 def test_snapshots_rebuild_in_the_middle_of_a_file(dataset):
-    import pyarrow.parquet as pq
-
-    from backtests.data.deltas import read_deltas
-    from backtests.data.quality import catalog_files
-
     info = dataset.instruments[0]
     columns = read_deltas(pq.read_table(catalog_files(dataset, info.instrument_id)[0]))
     ends = np.flatnonzero(columns.flags & 128)
