@@ -57,6 +57,7 @@ class PairSetup:
         "notional_min",
         "pair",
         "size_min_u",
+        "worst_payoff",
     )
 
     def __init__(self, pair: Pair, policy: Policy) -> None:
@@ -72,6 +73,10 @@ class PairSetup:
             to_units(a.terms.buy_amount_step or 0, "buy_amount_step"),
             to_units(b.terms.buy_amount_step or 0, "buy_amount_step"),
         )
+        self.worst_payoff = {
+            direction: min((c.payoff(direction) for c in pair.divergence), default=Decimal(1))
+            for direction in Direction
+        }
         self.divergence = {
             direction: divergence(
                 pair.divergence, direction, tail=policy.tail, credit=policy.credit
@@ -379,10 +384,8 @@ class _Assessor:
 
     def _order(self, chosen: BoxSize) -> BoxOrder:
         costs = (from_units(chosen.walks[0].cost_u), from_units(chosen.walks[1].cost_u))
-        worst = min(
-            (c.payoff(self.direction) for c in self.setup.pair.divergence), default=Decimal(1)
-        )
-        loss = max(_ZERO, costs[0] + costs[1] - from_units(chosen.size_u) * min(worst, Decimal(1)))
+        worst = min(self.setup.worst_payoff[self.direction], Decimal(1))
+        loss = max(_ZERO, costs[0] + costs[1] - from_units(chosen.size_u) * worst)
         return BoxOrder(costs, loss)
 
     def _take(self, chosen: BoxSize) -> Assessment:

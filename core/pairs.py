@@ -308,6 +308,20 @@ _PATH = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
+_ALLOWED = {
+    "grade": "A, B, C, D",
+    "relation": "equivalent, subset, superset, related, unrelated",
+    "venue": ", ".join(v.value for v in Venue),
+    "currency": "USD, pUSD",
+    "kind": "kalshi, polymarket, polymarket_us (fees); person, recorded (approval)",
+    "regime": "legacy, 2026q2, 2026q3, null",
+    "asset": "collateral, shares",
+    "form": "symmetric, price_weighted",
+    "rounding": "up, nearest",
+    "rules_sha256": "64 hex digits in lower case, or null",
+}
+
+
 def _found(raw: object, path: str) -> object:
     for name, index in _STEP.findall(path):
         try:
@@ -331,9 +345,10 @@ def _convert(raw: object, position: int, source: str) -> Pair:
         match = _PATH.search(message)
         path = match.group(1) if match else ""
         reason = message[: match.start()] if match else message
+        allowed = _ALLOWED.get(path.rpartition(".")[2])
         raise PairsError(
             f"{source}: pairs[{position}] ({label}){path or ''}: found "
-            f"{_short(_found(raw, path))}: {reason}"
+            f"{_short(_found(raw, path))}: {reason}" + (f", allowed {allowed}" if allowed else "")
         ) from None
 
 

@@ -30,7 +30,7 @@ from core.legs import (
     new_box,
     step,
 )
-from core.money import SCALE, ceil_div, from_units
+from core.money import SCALE, ceil_div, floor_units, from_units
 from core.opportunity import Assessment
 from core.outcome_market import GuardError
 from core.record import ExposedLeg, hedge_order
@@ -396,7 +396,9 @@ class BoxDesk:
         if phase is Phase.HEDGED:
             if running.box_id not in pair.hedged:
                 pair.hedged.append(running.box_id)
-            self._exposure.rest(running.box_id, hedged=True, now_ns=now_ns)
+            worst = pair.setup.worst_payoff[running.direction]
+            floor_u = floor_units(worst * from_units(running.box.boxes_u))
+            self._exposure.rest(running.box_id, hedged=True, now_ns=now_ns, floor_u=floor_u)
         else:
             if running.box_id in pair.hedged:
                 pair.hedged.remove(running.box_id)

@@ -13,18 +13,23 @@ _DAY_NS = 86_400_000_000_000
 
 
 class BoxCost(NamedTuple):
-    """Money in one box, units: paid less received per leg, and what it loses at worst."""
+    """Money in one box, units: paid less received per leg, and what is sure to come back."""
 
     venues: tuple[str, str]
     family: str
     paid_u: tuple[int, int] = (0, 0)
-    open: bool = True
+    floor_u: int = 0
     at_rest: bool = False
 
     @property
     def total_u(self) -> int:
         """Both legs together."""
         return self.paid_u[0] + self.paid_u[1]
+
+    @property
+    def loss_u(self) -> int:
+        """What the box loses in its worst state."""
+        return max(0, self.total_u - self.floor_u)
 
 
 class ExposureBook:
@@ -56,13 +61,16 @@ class ExposureBook:
         paid[leg] += paid_u
         self._replace(box_id, pair_id, cost, cost._replace(paid_u=(paid[0], paid[1])))
 
-    def rest(self, box_id: str, *, hedged: bool, now_ns: int) -> None:
-        """Count a box that came to rest: hedged it stays open, flat it leaves its loss behind."""
+    def rest(self, box_id: str, *, hedged: bool, now_ns: int, floor_u: int = 0) -> None:
+        """Count a box that came to rest: hedged it stays open, flat it leaves its loss behind.
+
+        ``floor_u`` is what a hedged box pays in its worst state.
+        """
         if box_id not in self._boxes:
             return
         pair_id, cost = self._boxes[box_id]
         if hedged:
-            self._replace(box_id, pair_id, cost, cost._replace(at_rest=True))
+            self._replace(box_id, pair_id, cost, cost._replace(at_rest=True, floor_u=floor_u))
             return
         self._add(pair_id, cost, -1)
         del self._boxes[box_id]
@@ -119,7 +127,7 @@ class ExposureBook:
         self._pair[pair_id] = self._pair.get(pair_id, 0) + total
         for venue, paid in zip(cost.venues, cost.paid_u, strict=True):
             self._venue[venue] = self._venue.get(venue, 0) + sign * paid
-        self._family[cost.family] = self._family.get(cost.family, 0) + total
+        self._family[cost.family] = self._family.get(cost.family, 0) + sign * cost.loss_u
         self._total += total
         self._count += sign
         if not cost.at_rest:
