@@ -377,6 +377,7 @@ class _ArchiveLoader:
             "requested": [self._settings.first.isoformat(), self._settings.last.isoformat()],
             "seed_hours": self._settings.seed_hours,
             "files_by_verdict": dict(sorted(verdicts.items())),
+            "placeholders": sum("0 rows" in h.why for _, _, h in self._health),
             "files": [
                 {"archive": a.value, "hour": h.strftime(HOUR_FORMAT)} | msgspec.to_builtins(x)
                 for a, h, x in self._health
