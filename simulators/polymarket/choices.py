@@ -18,6 +18,8 @@ SWITCHES = (
            "U3: unit of min_order_size"),
     Switch("unmatched", "booked", ("booked", "failed"),
            "U4: a delayed GTC that finds no match rests, or is gone"),
+    Switch("delayed_reply", "delayed", ("delayed", "unmatched"),
+           "U4: what the reply to a delayed order calls it"),
     Switch("trade_status_prefix", "plain", ("plain", "prefixed"),
            "U5: REST trade status is MATCHED or TRADE_STATUS_MATCHED"),
     Switch("not_broadcasted_ms", 0, (),

@@ -92,7 +92,7 @@ def _place(world: World, key: ApiKey, body: Json) -> dict[str, Any]:
     delay_ns = taker_delay_ns(world, order.market)
     if delay_ns and rules.is_marketable(order):
         _delay(world, order, delay_ns)
-        return placed(order, [])
+        return placed(order, [], str(world.switches["delayed_reply"]))
     trades = enter(world, order)
     answer = placed(order, trades)
     if entry.defer:

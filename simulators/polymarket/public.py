@@ -51,7 +51,9 @@ def _book(call: Call) -> Json:
 
 
 def _books(call: Call) -> Json:
-    return [rest_book(market, outcome) for _, market, outcome, _ in _known(call)]
+    """Return the known books, by token and not as asked: nobody promises an order."""
+    known = sorted(_known(call), key=lambda item: item[0])
+    return [rest_book(market, outcome) for _, market, outcome, _ in known]
 
 
 def _side_price(market: Market, outcome: int, side: str) -> int:

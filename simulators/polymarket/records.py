@@ -178,12 +178,15 @@ def _trade_fields(trade: Trade, switches: Switches) -> dict[str, Any]:
     }
 
 
-def placed(order: Order, trades: list[Trade]) -> dict[str, Any]:
-    """Return the 200 answer of an accepted order; amounts are human decimals, "" when resting."""
+def placed(order: Order, trades: list[Trade], delayed: str = "delayed") -> dict[str, Any]:
+    """Return the 200 answer of an accepted order; amounts are human decimals, "" when resting.
+
+    `delayed` is the word for an order inside its delay window.
+    """
     making = taking = ""
     status = "live"
     if order.status == OrderStatus.DELAYED:
-        status, making, taking = "delayed", "0", "0"
+        status, making, taking = delayed, "0", "0"
     elif trades:
         shares, cash = sum(t.shares for t in trades), sum(t.cash for t in trades)
         give, get = (cash, shares) if order.side == BUY else (shares, cash)

@@ -173,12 +173,18 @@ async def test_sigterm_ends_the_process_with_open_sockets_and_hanging_requests(t
         async with asyncio.timeout(30):
             # Without --ready the details are printed once everything listens.
             printed = (await process.stdout.readuntil(b"\n}\n")).decode()
-            part = json.loads(printed)["polymarket"]
+            ready = json.loads(printed)
+            part = ready["polymarket"]
             async with aiohttp.ClientSession() as http:
                 ws = await http.ws_connect(part["ws_market"])
                 await ws.send_str(json.dumps({"type": "market", "assets_ids": part["tokens"]}))
                 await ws.receive_str(timeout=5)
                 hanging = asyncio.create_task(http.get(part["clob"] + "/ok"))
+                taken = False
+                while not taken:
+                    async with http.get(ready["admin"] + "/log?kind=rest") as answer:
+                        entries = (await answer.json())["polymarket"]
+                    taken = any(entry["route"] == "GET /ok" for entry in entries)
                 process.send_signal(signal.SIGTERM)
                 output, _ = await process.communicate()
                 hanging.cancel()

@@ -444,3 +444,14 @@ def test_auto_redeem_pays_wallets_that_approved_it(world, delay_ms, approved, ki
     assert [n["type"] for n in world.notices] == kinds
     assert (trader.wallet.tokens == {}) is (9 in kinds)
     assert trader.wallet.cash == (1000 if 9 in kinds else 990) * ONE
+
+
+@pytest.mark.parametrize("word", ["delayed", "unmatched"])
+def test_delayed_reply_switch(world, trader, word):
+    world.switches.update({"delayed_reply": word})
+    market = make_market(world, 2, seconds_delay=1)
+    operations.quote(world, market, [], [(500_000, 100 * ONE)])
+    answer = trader.post(market, "BUY", "0.5", 10)
+    assert (answer["status"], answer["takingAmount"]) == (word, "0")
+    world.run(world.now_ns + S)
+    assert world.orders[answer["orderID"]].status == "MATCHED"

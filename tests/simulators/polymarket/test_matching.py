@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.polymarket import operations, orders
@@ -266,6 +266,17 @@ _ACTION = st.tuples(
 
 @given(st.lists(_ACTION, max_size=25), st.booleans(), st.integers(0, 400))
 def test_nothing_is_lost_whatever_happens(actions, neg_risk, failing):
+    play(actions, neg_risk, failing)
+
+
+@pytest.mark.full
+@settings(max_examples=3_000, deadline=None)
+@given(st.lists(_ACTION, max_size=60), st.booleans(), st.integers(0, 400))
+def test_nothing_is_lost_in_long_sessions(actions, neg_risk, failing):
+    play(actions, neg_risk, failing)
+
+
+def play(actions, neg_risk, failing):
     world = make_world(fail_per_mille=failing, retry_per_mille=100)
     market = make_market(world, fees=SPORTS, neg_risk=neg_risk)
     traders = [make_trader(world, name, cash=5000) for name in "ab"]
