@@ -269,7 +269,7 @@ class _Assessor:
         )
 
     def _books(self) -> tuple[Reason, str] | None:
-        found = book_problem(self.legs, self.policy, skip=self.policy.checks_off)
+        found = book_problem(self.setup, self.legs, self.policy, self.policy.checks_off)
         if found is None:
             return None
         reason, leg, detail = found
@@ -425,24 +425,30 @@ class _Assessor:
 
 
 def book_problem(
-    legs: tuple[LegView, LegView], policy: Policy, skip: tuple[Reason, ...] = ()
+    setup: PairSetup,
+    legs: tuple[LegView, LegView],
+    policy: Policy,
+    skip: tuple[Reason, ...] = (),
 ) -> tuple[Reason, int, str] | None:
     """Return the first reason not to believe the books: reason, leg, detail; None when fine."""
-    for reason, leg, detail in _problems(legs, policy):
+    for reason, leg, detail in _problems(setup, legs, policy):
         if reason not in skip:
             return reason, leg, detail
     return None
 
 
-def _problems(legs: tuple[LegView, LegView], policy: Policy) -> list[tuple[Reason, int, str]]:
+def _problems(
+    setup: PairSetup, legs: tuple[LegView, LegView], policy: Policy
+) -> list[tuple[Reason, int, str]]:
     found: list[tuple[Reason, int, str]] = []
     spread_max = floor_units(policy.spread_max)
     for i, leg in enumerate(legs):
         found.extend((reason, i, detail) for reason, detail in _shape(leg.seen, spread_max))
     for i, leg in enumerate(legs):
-        if leg.age_ns > policy.age_ms_max * 1_000_000:
-            age = leg.age_ns // 1_000_000
-            found.append((Reason.STALE_LEG, i, f"{age} ms old, allowed {policy.age_ms_max}"))
+        oldest_ns = policy.age_ns_max(setup.pair.markets[i].venue)
+        if leg.age_ns > oldest_ns:
+            detail = f"{leg.age_ns // 1_000_000} ms old, allowed {oldest_ns // 1_000_000}"
+            found.append((Reason.STALE_LEG, i, detail))
     skew = abs(legs[0].age_ns - legs[1].age_ns) // 1_000_000
     if policy.skew_ms_max and skew > policy.skew_ms_max:
         older = 0 if legs[0].age_ns > legs[1].age_ns else 1

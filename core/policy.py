@@ -52,6 +52,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ----------
     age_ms_max
         Oldest observation of a leg that may be traded on, milliseconds.
+    age_ms_by_venue
+        The same for single venues, where it differs.
     skew_ms_max
         Largest time between the observations of both legs, milliseconds; 0 switches it off.
         Polled recordings need it: a cycle reads the venues 80 to 200 ms apart every few seconds.
@@ -103,6 +105,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     age_ms_max: int = 30_000
+    age_ms_by_venue: dict[Venue, int] = {}
     skew_ms_max: int = 1_000
     spread_max: Decimal = Decimal("0.20")
     edge_max: Decimal = Decimal("0.20")
@@ -134,6 +137,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             allowed = ", ".join(sorted(BOOK_CHECKS))
             raise ValueError(f"checks_off: found {wrong[0].value!r}, allowed {allowed}")
         self._positive("age_ms_max", "size_min", "size_max", "edge_max", "spread_max", "locked_max")
+        for venue, age_ms in self.age_ms_by_venue.items():
+            if age_ms <= 0:
+                raise ValueError(
+                    f"age_ms_by_venue.{venue.value}: found {age_ms}, allowed more than 0"
+                )
         missing = [venue.value for venue in Venue if venue not in self.odds]
         if missing:
             raise ValueError(f"odds: {missing[0]} is missing")
@@ -146,6 +154,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ):  # fmt: skip
             if getattr(self, field) < 0:
                 raise ValueError(f"{field}: found {getattr(self, field)}, allowed 0 or more")
+
+    def age_ns_max(self, venue: Venue) -> int:
+        """Return the oldest observation of a venue that may be traded on, ns."""
+        return self.age_ms_by_venue.get(venue, self.age_ms_max) * 1_000_000
 
     def _positive(self, *fields: str) -> None:
         for field in fields:

@@ -253,7 +253,7 @@ class CrossVenueArb(Strategy):
     def is_fresh(self, handle: MarketHandle) -> bool:
         """Say whether a market's book is young enough to act on."""
         age_ns = self._age_ns(handle, self.clock.timestamp_ns())
-        return not handle.closed and age_ns <= self.config.policy.age_ms_max * 1_000_000
+        return not handle.closed and age_ns <= self.config.policy.age_ns_max(handle.market.venue)
 
     def _age_ns(self, handle: MarketHandle, now_ns: int) -> int:
         down, bad = self._bad.get(handle.market.venue.value, (False, frozenset()))
@@ -333,7 +333,7 @@ class CrossVenueArb(Strategy):
         if not self._bids_beat(pair, running.direction, hold_n):
             return
         views = (self._view(pair.a, now_ns), self._view(pair.b, now_ns))
-        if book_problem(views, policy, skip=policy.checks_off) is not None:
+        if book_problem(setup, views, policy, policy.checks_off) is not None:
             return
         close = self._close_size(running, views, hold_n)
         if close is None:

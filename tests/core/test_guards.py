@@ -18,7 +18,7 @@ from core.intents import decode as decode_intent
 from core.intents import encode as encode_intent
 from core.limits import Approved, BoxOrder, Exposure, Limits, Refused, budget, check
 from core.outcome_market import GuardError, OutcomeMarket
-from core.policy import Policy
+from core.policy import Odds, Policy
 from core.reasons import Reason
 
 D = Decimal
@@ -227,11 +227,17 @@ def test_settlement_empties_the_market():
         ({"rate_year": D(-1)}, "rate_year: found -1"),
         ({"checks_off": (Reason.NO_CASH,)}, "checks_off: found 'no_cash', allowed"),
         ({"odds": {}}, "odds: KALSHI is missing"),
+        ({"age_ms_by_venue": {Venue.KALSHI: 0}}, "age_ms_by_venue.KALSHI: found 0"),
     ],
 )
 def test_policies_out_of_range_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         Policy(**changes)
+
+
+def test_odds_are_probabilities():
+    with pytest.raises(ValueError, match="first: found 0"):
+        Odds(D(0), D(1))
 
 
 def test_a_policy_round_trips_through_json():

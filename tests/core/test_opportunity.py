@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.contracts import Direction
+from core.contracts import Direction, Venue
 from core.early_close import best_close
 from core.fees import KalshiFees, PolymarketFees
 from core.gate import GateTable, edge_possible
@@ -110,6 +110,11 @@ NO_BID = book((), (("0.45", 100),))
         ({"status": Status(observe_ns_min=1)}, Reason.NOT_OBSERVED_LONG_ENOUGH, "observed"),
         ({"status": Status(rules_today={})}, Reason.RULE_CHANGED, "KALSHI: rules differ"),
         ({"a": {"age_ms": 30_001}}, Reason.STALE_LEG, "KALSHI: 30001 ms old, allowed 30000"),
+        (
+            {"policy": Policy(age_ms_by_venue={Venue.POLYMARKET: 5})},
+            Reason.STALE_LEG,
+            "POLYMARKET: 10 ms old, allowed 5",
+        ),
         ({"b": {"age_ms": 1_100}}, Reason.LEG_SKEW, "POLYMARKET: 1090 ms behind"),
         ({"book_a": NO_BID}, Reason.ONE_SIDED, "KALSHI: no bid"),
         ({"book_a": CROSSED}, Reason.CROSSED, "KALSHI: bid 0.470000, ask 0.450000"),
