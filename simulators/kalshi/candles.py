@@ -116,7 +116,7 @@ class CandleStore:
             end_s,
             Span(bid, bid, bid, bid),
             Span(ask, ask, ask, ask),
-            previous=market.last_px or None,
+            previous=_last_trade(rows),
             open_interest=market.open_interest,
         )
         rows.append(candle)
@@ -152,6 +152,12 @@ def _join(candle: Candle, later: Candle) -> None:
     candle.volume += later.volume
     candle.value += later.value
     candle.open_interest = later.open_interest
+
+
+def _last_trade(rows: list[Candle]) -> int | None:
+    if not rows:
+        return None
+    return rows[-1].trade.close if rows[-1].trade is not None else rows[-1].previous
 
 
 def _parts(span: Span) -> tuple[int, int, int, int]:
