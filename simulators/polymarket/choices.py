@@ -34,6 +34,8 @@ SWITCHES = (
            "U8: above this a market socket gets no initial books (0 = no limit)"),
     Switch("price_change_entries", "both", ("both", "subscribed"),
            "price_change frames carry both tokens, or only those the socket subscribed to"),
+    Switch("empty_best", "bounds", ("bounds", "empty"),
+           "best prices of an empty side are \"0\" and \"1\", or empty text"),
     Switch("silence_close_s", 0, (),
            "U8: close a socket that sent no PING for so long (0 = never)"),
     Switch("taker_order_events", "cancellation_only", ("cancellation_only", "full", "none"),

@@ -75,9 +75,12 @@ def trade_book(market: Market, outcome: int) -> dict[str, Any]:
 
 
 def price_change(
-    market: Market, yes_price: int, yes_bid: bool, hashes: list[str]
+    market: Market, yes_price: int, yes_bid: bool, hashes: list[str], empty: str = "bounds"
 ) -> dict[str, Any]:
-    """Return the two-entry frame of one level, as it stands now, with both tokens' book hashes."""
+    """Return the two-entry frame of one level, as it stands now, with both tokens' book hashes.
+
+    `empty` says how the best price of an empty side is printed: ``bounds`` or ``empty``.
+    """
     side = market.book.bids if yes_bid else market.book.asks
     size = text(side.total(yes_price))
     changes = []
@@ -90,8 +93,7 @@ def price_change(
                 "size": size,
                 "side": "BUY" if yes_bid == (outcome == 0) else "SELL",
                 "hash": hashes[outcome],
-                "best_bid": text(bid) if bid is not None else "0",
-                "best_ask": text(ask) if ask is not None else "1",
+                **_bests(bid, ask, empty),
             }
         )
     return {
@@ -102,17 +104,26 @@ def price_change(
     }
 
 
-def best_bid_ask(market: Market, outcome: int) -> dict[str, Any]:
+def _bests(bid: int | None, ask: int | None, empty: str) -> dict[str, str]:
+    low, high = ("0", "1") if empty == "bounds" else ("", "")
+    return {
+        "best_bid": low if bid is None else text(bid),
+        "best_ask": high if ask is None else text(ask),
+    }
+
+
+def best_bid_ask(market: Market, outcome: int, empty: str = "bounds") -> dict[str, Any]:
     """Return the custom-feature frame of an outcome's best prices."""
     bid, ask = market.book.best(outcome)
-    low, high = bid or 0, ask if ask is not None else ONE
+    spread = text((ask if ask is not None else ONE) - (bid or 0))
+    if empty != "bounds" and (bid is None or ask is None):
+        spread = ""
     return {
         "event_type": "best_bid_ask",
         "market": market.condition_id,
         "asset_id": market.tokens[outcome],
-        "best_bid": text(low),
-        "best_ask": text(high),
-        "spread": text(high - low),
+        **_bests(bid, ask, empty),
+        "spread": spread,
         "timestamp": str(market.changed_ns // NS_PER_MS),
     }
 

@@ -230,6 +230,7 @@ class World:
         traded, self._traded = self._traded, []
         touched, self._touched = self._touched, {}
         printed = {market.condition_id: market for market, *_ in traded}
+        empty = str(self.switches["empty_best"])
         for condition in [*printed, *(c for c in touched if c not in printed)]:
             market = self.markets[condition]
             market.changed_ns = self.now_ns
@@ -240,7 +241,7 @@ class World:
             if condition in touched:
                 hashes = [frames.rest_book(market, outcome)["hash"] for outcome in (0, 1)]
                 for yes_price, yes_bid in touched[condition]:
-                    frame = frames.price_change(market, yes_price, yes_bid, hashes)
+                    frame = frames.price_change(market, yes_price, yes_bid, hashes, empty)
                     self.tell_market(market.tokens, frame)
             self._publish_bests(market)
         for market, outcome, side, price, shares, trade_id in traded:
@@ -253,7 +254,7 @@ class World:
             best = market.book.best(outcome)
             if self._bests.get((market.condition_id, outcome)) != best:
                 self._bests[market.condition_id, outcome] = best
-                frame = frames.best_bid_ask(market, outcome)
+                frame = frames.best_bid_ask(market, outcome, str(self.switches["empty_best"]))
                 self.tell_market((market.tokens[outcome],), frame, custom=True)
 
     def _print_later(

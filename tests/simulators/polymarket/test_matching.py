@@ -96,6 +96,18 @@ def test_fak_buy_spends_dollars_and_returns_more_shares(world):
     assert (answer["makingAmount"], answer["takingAmount"]) == ("4.949999", "5.05102")
 
 
+@pytest.mark.parametrize(("shares", "fills"), [("12.1951", True), ("12.1952", False)])
+def test_a_dollar_order_crosses_by_its_exact_ratio(world, shares, fills):
+    """Rounded up, 10 / 12.1952 is 0.81999: read as 0.82, but below the ask of 0.82."""
+    market, trader = make_market(world), make_trader(world)
+    other(world, market, "SELL", "0.82", 100)
+    if fills:
+        assert trader.spend(market, "10", shares)["takingAmount"] == "12.195121"
+    else:
+        with pytest.raises(Refusal, match="no orders found to match"):
+            trader.spend(market, "10", shares)
+
+
 def test_fak_shares_switch_takes_one_unit_off(world):
     world.switches.update({"fak_shares": "floor_minus_one"})
     market, trader = make_market(world), make_trader(world)

@@ -374,3 +374,17 @@ def test_sports_stream_pongs_and_wants_only_games(world, market):
     assert session.receive("pong") == []
     operations.quote(world, market, [(470_000, 5 * ONE)], [])
     assert not any(session.wants(e) for e in world.drain())
+
+
+@pytest.mark.parametrize(("choice", "bests"), [
+    ("bounds", ("0.4", "1", "0.6")), ("empty", ("0.4", "", "")),
+])  # fmt: skip
+def test_empty_best_switch(world, choice, bests):
+    world.switches.update({"empty_best": choice})
+    market = make_market(world, 3)
+    joined = Joined(world, market.tokens[:1], custom_feature_enabled=True)
+    make_trader(world).post(market, "BUY", "0.4", 10)
+    change, best = joined.take(world)
+    entry = change["price_changes"][0]
+    assert (entry["best_bid"], entry["best_ask"]) == bests[:2]
+    assert (best["best_bid"], best["best_ask"], best["spread"]) == bests
