@@ -104,8 +104,9 @@ def list_runs(connection: sa.Connection) -> list[RunInfo]:
 
 
 class JournalledDecision(msgspec.Struct, frozen=True):
-    """A decision's columns; ``payload`` is the whole record as canonical JSON."""
+    """A decision's columns without its record, which ``payload_of`` gives by ``seq``."""
 
+    seq: int
     ts_ns: int
     pair_id: str
     kind: str
@@ -115,7 +116,6 @@ class JournalledDecision(msgspec.Struct, frozen=True):
     gross_edge_e6: int | None
     net_edge_e6: int | None
     required_edge_e6: int | None
-    payload: str
 
 
 def decisions_of(connection: sa.Connection, run_id: str) -> Iterator[JournalledDecision]:
@@ -123,6 +123,7 @@ def decisions_of(connection: sa.Connection, run_id: str) -> Iterator[JournalledD
     c = decisions.c
     query = (
         sa.select(
+            c.seq,
             c.ts_ns,
             c.pair_id,
             c.kind,
@@ -132,7 +133,6 @@ def decisions_of(connection: sa.Connection, run_id: str) -> Iterator[JournalledD
             c.gross_edge_e6,
             c.net_edge_e6,
             c.required_edge_e6,
-            c.payload,
         )
         .where(c.run_id == run_id)
         .order_by(c.seq)
@@ -144,8 +144,20 @@ def decisions_of(connection: sa.Connection, run_id: str) -> Iterator[JournalledD
 
 def decision_payloads(connection: sa.Connection, run_id: str) -> Iterator[bytes]:
     """Yield a run's canonical records in order: what the decision digest is computed over."""
-    for row in decisions_of(connection, run_id):
-        yield row.payload.encode()
+    query = (
+        sa.select(decisions.c.payload)
+        .where(decisions.c.run_id == run_id)
+        .order_by(decisions.c.seq)
+        .execution_options(yield_per=2_000)
+    )
+    for payload in connection.scalars(query):
+        yield payload.encode()
+
+
+def payload_of(connection: sa.Connection, seq: int) -> str:
+    """Return the canonical record of one decision."""
+    found = connection.scalar(sa.select(decisions.c.payload).where(decisions.c.seq == seq))
+    return found or "{}"
 
 
 class OpenIntent(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ other tables are small or read in part.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -41,7 +42,7 @@ class Units:
 
 @dataclass(frozen=True)
 class Decisions:
-    """All decisions of a run as columns, in order."""
+    """All decisions of a run as columns, in order; ``detail`` gives a row's line for people."""
 
     ts_ns: Ints
     session: Texts
@@ -53,15 +54,10 @@ class Decisions:
     gross: Units
     net: Units
     required: Units
-    record: Any = field(repr=False)
+    detail: Callable[[int], str] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.ts_ns)
-
-    def record_of(self, row: int) -> dict[str, Any]:
-        """Return the whole record of a decision."""
-        found = json.loads(self.record(row) or "{}")
-        return found if isinstance(found, dict) else {}
 
 
 def units(column: pa.ChunkedArray) -> Units:
@@ -179,15 +175,15 @@ class Folder:
 
     @cached_property
     def decisions(self) -> Decisions:
-        """The decisions as columns; records are read when asked for."""
+        """The decisions as columns, without their whole records (those can be gigabytes)."""
         names = ["session", "pair_id", "outcome", "reason", "direction", "kind"]
         edges = ["gross_edge", "net_edge", "required_edge"]
-        table = self.table("decisions", ["ts_ns", *names, *edges, "record"])
+        table = self.table("decisions", ["ts_ns", *names, *edges, "detail"])
         try:
             amounts = [units(table[name]) for name in edges]
         except ReportError as error:
             raise ReportError(f"{self.path / 'decisions.parquet'}: {error}") from error
-        record = table["record"]
+        detail = table["detail"]
         session, pair_id, outcome, reason, direction, kind = (_texts(table[n]) for n in names)
         gross, net, required = amounts
         return Decisions(
@@ -201,12 +197,17 @@ class Folder:
             gross,
             net,
             required,
-            lambda row: record[row].as_py(),
+            lambda row: detail[row].as_py() or "",
         )
 
 
 def _texts(column: pa.ChunkedArray) -> Texts:
-    return np.asarray(column.to_numpy(), dtype=object)
+    """Return a text column in which equal texts are one object: millions of rows stay small."""
+    if len(column) == 0:
+        return np.zeros(0, dtype=object)
+    whole = column.fill_null("").combine_chunks().dictionary_encode()
+    words = np.asarray(whole.dictionary.to_pylist(), dtype=object)
+    return np.asarray(words[whole.indices.to_numpy()], dtype=object)
 
 
 def decimal(value: object, field_name: str) -> Decimal:

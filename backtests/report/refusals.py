@@ -180,7 +180,6 @@ def _nearest(decisions: Decisions, rows: npt.NDArray[np.intp]) -> NearMiss | Non
     rows = both if len(both) else known
     # the first of equals: the same run names the same row each time
     row = int(rows[np.argmax(net.values[rows] - required.values[rows])])
-    record = decisions.record_of(row)
     return NearMiss(
         ts_ns=int(decisions.ts_ns[row]),
         session=str(decisions.session[row] or ""),
@@ -189,5 +188,5 @@ def _nearest(decisions: Decisions, rows: npt.NDArray[np.intp]) -> NearMiss | Non
         gross_edge=decisions.gross.at(row),
         net_edge=net.at(row),
         required_edge=required.at(row),
-        detail=str(record.get("detail") or ""),
+        detail=decisions.detail(row),
     )

@@ -31,7 +31,7 @@ def looks(*rows: tuple[float, int, str]) -> Decisions:
         np.asarray([int(r[0] * S) for r in rows], np.int64), texts(["s"] * n), texts(["p"] * n),
         texts(["taken" if r[2] == "taken" else "refused" for r in rows]),
         texts([r[2] for r in rows]), texts(["yes_no"] * n),
-        texts(["open"] * n), net, net, net, lambda _row: "{}",
+        texts(["open"] * n), net, net, net, lambda _row: "",
     )  # fmt: skip
 
 

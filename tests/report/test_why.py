@@ -82,10 +82,9 @@ def test_the_journal_tells_the_same_story(run: Path, tmp_path: Path) -> None:
 def test_text_for_people(run: Path) -> None:
     result = RUNNER.invoke(why_command.app, [str(run)])
     assert result.exit_code == 0
-    assert (
-        "123 decisions: 7 led to orders (5.69\u00a0%), 0 of them to sell a box back early, 116 refused."
-        in result.output
-    )
+    said = result.output.replace("\u00a0", " ")
+    assert "123 decisions: 7 led to orders (5.69 %)" in said
+    assert "0 of them to sell a box back early, 116 refused." in said
     assert "the fast gate dismissed 2,277" in result.output
     assert "The two asks together had to be 1.1489 c cheaper." in result.output
     one = RUNNER.invoke(why_command.app, [str(run), "--pair", "KXMENWORLDCUP-26-BR"])

@@ -117,7 +117,7 @@ def load(source: Path, run: str | None = None) -> Looks:
 
 def _from_journal(path: Path, run: str | None) -> Looks:
     # SQLAlchemy is imported only where a journal is read
-    from journal.queries import decisions_of, list_runs, reading
+    from journal.queries import decisions_of, list_runs, payload_of, reading
 
     with reading(path) as connection:
         runs = [r.run_id for r in list_runs(connection)]
@@ -127,6 +127,11 @@ def _from_journal(path: Path, run: str | None) -> Looks:
         if chosen not in runs:
             raise ReportError(f"--run: found {chosen!r}, allowed {', '.join(runs)}")
         rows = list(decisions_of(connection, chosen))
+
+    def detail(row: int) -> str:
+        with reading(path) as connection:
+            record = json.loads(payload_of(connection, rows[row].seq))
+        return str(record.get("detail") or "")
 
     def texts(values: list[str]) -> np.ndarray[Any, np.dtype[np.object_]]:
         return np.asarray(values, dtype=object)
@@ -150,7 +155,7 @@ def _from_journal(path: Path, run: str | None) -> Looks:
             units([r.gross_edge_e6 for r in rows]),
             units([r.net_edge_e6 for r in rows]),
             units([r.required_edge_e6 for r in rows]),
-            lambda row: rows[row].payload,
+            detail,
         ),
         None,
         None,
