@@ -65,7 +65,8 @@ class Event(NamedTuple):
 
     ``FILL`` and ``REVERTED`` carry ``side`` and ``size_u``; ``CLOSED`` says that the leg's live
     order can fill no more (after an ``UNKNOWN`` it is the answer of asking the venue); ``HEDGE``
-    carries the choice and the limit of its order; ``CLOSE`` carries size and both limits.
+    carries the choice and the limit of its order; ``CLOSE`` carries size, both limits and the leg
+    to sell first.
     """
 
     kind: Kind
@@ -178,7 +179,8 @@ class Rules(NamedTuple):
 class Box(NamedTuple):
     """The whole state of one box.
 
-    ``first`` is the leg sent first; None sends both together.
+    ``first`` is the leg sent first; None sends both together. ``to_sell`` is the leg that follows
+    in a close, with its limit.
     """
 
     phase: Phase
@@ -189,6 +191,7 @@ class Box(NamedTuple):
     legs: tuple[Leg, Leg] = (Leg(), Leg())
     attempts: int = 0
     started: tuple[bool, bool] = (False, False)
+    to_sell: tuple[int, int] | None = None
 
     @property
     def excess(self) -> tuple[int, int]:
@@ -282,6 +285,7 @@ def _book(box: Box, event: Event) -> Box:
 
 def _rest(box: Box) -> Step:
     """Decide where a box without live orders stands, from its fills alone."""
+    box = box._replace(to_sell=None)
     leg, size = box.excess
     if size:
         return box._replace(phase=Phase.EXPOSED), [AskHedge(leg, size)]
@@ -295,7 +299,13 @@ def _continue(box: Box) -> Step:
         return box._replace(phase=Phase.FROZEN), []
     if box.live_legs:
         return box, []
-    if box.first is not None:
+    if box.to_sell is not None:
+        leg, size = box.excess
+        index, limit_u = box.to_sell
+        if size and leg == index:
+            box = box._replace(phase=Phase.CLOSING, to_sell=None)
+            return _place(box, index, Side.SELL, size, limit_u, "close")
+    elif box.first is not None:
         second = 1 - box.first
         filled = box.legs[box.first].net_u
         fresh = box.started[box.first] and not box.started[second]
@@ -350,10 +360,10 @@ def _closed(box: Box, event: Event) -> Step:
     leg = box.legs[event.leg]
     if leg.live is None:
         return box, []  # told twice: an answer to a query and the event itself
-    missed = leg.live.side is Side.SELL and leg.live.filled_u == 0
+    missed = box.phase is Phase.UNWINDING and leg.live.filled_u == 0
     after, actions = _continue(_with_leg(box, event.leg, leg._replace(live=None)))
     if missed and after.phase is Phase.EXPOSED:
-        # nobody took a sale: selling again into the same book would spin, so pause first
+        # nobody took the sale: selling again into the same book would spin, so pause first
         actions = [SetDeadline(box.rules.wait_ns)]
     return after, actions
 
@@ -417,15 +427,13 @@ def _hedge(box: Box, event: Event) -> Step:
 
 
 def _close(box: Box, event: Event) -> Step:
+    """Sell one leg back first, then of the other what was sold."""
     size = min(event.size_u, box.legs[0].net_u, box.legs[1].net_u)
     if size < box.rules.lot_u:
         return box, []
-    box = box._replace(phase=Phase.CLOSING)
-    actions: list[Action] = []
-    for leg in (0, 1):
-        box, placed = _place(box, leg, Side.SELL, size, event.limits_u[leg], "close")
-        actions += placed
-    return box, actions
+    second = 1 - event.leg
+    box = box._replace(phase=Phase.CLOSING, to_sell=(second, event.limits_u[second]))
+    return _place(box, event.leg, Side.SELL, size, event.limits_u[event.leg], "close")
 
 
 def _revert(box: Box, event: Event) -> Step:

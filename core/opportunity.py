@@ -240,6 +240,16 @@ class _Assessor:
             costs.append(from_units(price + fee - bid + fee_out))
         return costs[0], costs[1]
 
+    def sequential(self) -> Plan:
+        """Return the cheapest order of two legs sent one after the other, on these books."""
+        prices = [ladder[0][0] for ladder in self.seen_asks]
+        fees = [
+            _fee_each_u(leg.schedule, price) if leg.schedule is not None else 0
+            for leg, price in zip(self.legs, prices, strict=True)
+        ]
+        self.unwind = self._unwinds(prices, fees)
+        return choose_plan(self._odds(0), self._odds(1), "sequential")
+
     def _odds(self, leg: int) -> LegOdds:
         odds = self.policy.odds[Venue(self.setup.pair.markets[leg].venue)]
         return LegOdds(odds.first, odds.second, max(_ZERO, self.unwind[leg]))
@@ -422,6 +432,17 @@ class _Assessor:
         wide = grid.floor_u(min(limits[second] + extra, SCALE - grid.step_u(SCALE - 1)))
         limits[second] = max(limits[second], wide)
         return limits[0], limits[1]
+
+
+def legging_plan(
+    setup: PairSetup, direction: Direction, legs: tuple[LegView, LegView], policy: Policy
+) -> Plan:
+    """Return which leg to send first and what a missing second leg costs per box on average.
+
+    Both books must have both sides; the same holds for buying a box and for selling it back.
+    """
+    assessor = _Assessor(setup, direction, legs, 0, policy, Exposure(), Status())
+    return assessor.sequential()
 
 
 def book_problem(

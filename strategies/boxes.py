@@ -129,12 +129,17 @@ class BoxDesk:
         self._run(running, actions)
 
     def close(
-        self, running: RunningBox, size_u: int, limits_u: tuple[int, int], decision_id: str
+        self,
+        running: RunningBox,
+        size_u: int,
+        limits_u: tuple[int, int],
+        first: int,
+        decision_id: str,
     ) -> None:
-        """Sell (part of) a hedged box back."""
+        """Sell (part of) a hedged box back, the ``first`` leg before the other."""
         running.decision_id = decision_id
         running.pair.box_id = running.box_id
-        self._feed(running, Event(Kind.CLOSE, size_u=size_u, limits_u=limits_u))
+        self._feed(running, Event(Kind.CLOSE, leg=first, size_u=size_u, limits_u=limits_u))
 
     def settle(self, pair: PairHandle) -> None:
         """End every box of a pair whose venues both settled."""

@@ -22,7 +22,7 @@ from core.intents import IntentSink, NullSink
 from core.ladder import CostCurve
 from core.legs import Phase
 from core.money import SCALE, to_units
-from core.opportunity import LegView, Status, assess, book_problem
+from core.opportunity import LegView, Status, assess, book_problem, legging_plan
 from core.pairs import parse_pairs
 from core.record import Stamp, closing, opening
 from messages.decisions import Counters, CountersMessage, DecisionMessage
@@ -335,6 +335,9 @@ class CrossVenueArb(Strategy):
         views = (self._view(pair.a, now_ns), self._view(pair.b, now_ns))
         if book_problem(setup, views, policy, policy.checks_off) is not None:
             return
+        # selling has two legs as well: what a missing second one costs is charged to selling
+        plan = legging_plan(setup, running.direction, views, policy)
+        hold_n += int(plan.cost.scaleb(9)) + 1
         close = self._close_size(running, views, hold_n)
         if close is None:
             return
@@ -345,7 +348,8 @@ class CrossVenueArb(Strategy):
         stamp = self._stamp(pair, now_ns, running.box_id)
         decision = closing(setup, running.direction, views, close, limits, hold_n, stamp)
         self._publish(decision)
-        self.desk.close(running, close.size_u, limits, decision.decision_id)
+        first = plan.first or 0
+        self.desk.close(running, close.size_u, limits, first, decision.decision_id)
 
     @staticmethod
     def _bids_beat(pair: PairHandle, direction: Direction, hold_n: int) -> bool:

@@ -210,28 +210,49 @@ def test_a_fill_reverted_after_its_unwind_has_nothing_to_sell():
     assert box.phase is Phase.FLAT
 
 
-def test_a_box_is_sold_back_in_both_orders():
-    hedged = (SAVED, fill(0), closed(0), fill(1), closed(1))
-    sell = Event(Kind.CLOSE, size_u=SIZE, limits_u=LIMITS)
-    for order in ((0, 1), (1, 0)):
-        box, actions = play(*hedged, sell)
-        assert [(a.leg, a.side, a.role) for a in actions if isinstance(a, Place)] == [
-            (0, Side.SELL, "close"),
-            (1, Side.SELL, "close"),
-        ]
-        for leg in order:
-            box, _ = step(box, fill(leg, SIZE, Side.SELL))
-            box, _ = step(box, closed(leg))
-        assert box.phase is Phase.FLAT
+HEDGED = (SAVED, fill(0), closed(0), fill(1), closed(1))
 
 
-def test_a_part_sold_box_stays_hedged():
-    hedged = (SAVED, fill(0), closed(0), fill(1), closed(1))
-    box, _ = play(*hedged, Event(Kind.CLOSE, size_u=30 * LOT, limits_u=LIMITS))
-    for leg in (0, 1):
-        box, _ = step(box, fill(leg, 30 * LOT, Side.SELL))
-        box, _ = step(box, closed(leg))
-    assert (box.phase, box.boxes_u) == (Phase.HEDGED, 70 * LOT)
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_box_is_sold_back_one_leg_after_the_other(first):
+    second = 1 - first
+    box, actions = play(*HEDGED, Event(Kind.CLOSE, leg=first, size_u=SIZE, limits_u=LIMITS))
+    assert actions[0] == Place(first, Side.SELL, SIZE, LIMITS[first], "close")
+    box, _ = step(box, fill(first, 60 * LOT, Side.SELL))
+    box, actions = step(box, closed(first))
+    assert actions[0] == Place(second, Side.SELL, 60 * LOT, LIMITS[second], "close")
+    box, _ = step(box, fill(second, 60 * LOT, Side.SELL))
+    box, _ = step(box, closed(second))
+    assert (box.phase, box.boxes_u) == (Phase.HEDGED, 40 * LOT)
+
+
+def test_a_close_whose_first_leg_misses_changes_nothing():
+    box, _ = play(*HEDGED, Event(Kind.CLOSE, leg=1, size_u=SIZE, limits_u=LIMITS))
+    box, actions = step(box, closed(1))
+    assert (box.phase, box.boxes_u, actions) == (Phase.HEDGED, SIZE, [Finished(Phase.HEDGED)])
+
+
+def test_a_close_whose_second_leg_misses_is_decided():
+    box, _ = play(*HEDGED, Event(Kind.CLOSE, leg=0, size_u=SIZE, limits_u=LIMITS))
+    box, _ = step(box, fill(0, SIZE, Side.SELL))
+    box, _ = step(box, closed(0))
+    box, actions = step(box, closed(1))
+    assert (box.phase, actions) == (Phase.EXPOSED, [AskHedge(1, SIZE)])
+
+
+def test_an_unknown_close_freezes_and_goes_on_where_it_was():
+    box, _ = play(*HEDGED, Event(Kind.CLOSE, leg=0, size_u=SIZE, limits_u=LIMITS))
+    box, _ = step(box, Event(Kind.UNKNOWN, leg=0))
+    assert box.phase is Phase.FROZEN
+    box, _ = step(box, fill(0, SIZE, Side.SELL))
+    box, actions = step(box, closed(0))
+    assert box.phase is Phase.CLOSING
+    assert actions[0] == Place(1, Side.SELL, SIZE, LIMITS[1], "close")
+
+
+def test_a_close_of_less_than_a_lot_is_nothing():
+    before, _ = play(*HEDGED)
+    assert step(before, Event(Kind.CLOSE, size_u=LOT - 1, limits_u=LIMITS)) == (before, [])
 
 
 def test_settlement_ends_a_box():
@@ -315,9 +336,10 @@ class Boxes(RuleBasedStateMachine):
         self.send(hedge(choice, max(LOT, size // part)))
 
     @precondition(lambda self: self.box.phase is Phase.HEDGED)
-    @rule()
-    def sells_back(self):
-        self.send(Event(Kind.CLOSE, size_u=self.box.boxes_u, limits_u=LIMITS))
+    @rule(first=st.sampled_from([0, 1]), part=st.sampled_from([1, 3]))
+    def sells_back(self, first, part):
+        size = self.box.boxes_u // part
+        self.send(Event(Kind.CLOSE, leg=first, size_u=size, limits_u=LIMITS))
 
     @precondition(lambda self: any(leg.bought_u for leg in self.box.legs))
     @rule(data=st.data())

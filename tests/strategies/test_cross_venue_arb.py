@@ -244,6 +244,18 @@ def test_a_box_is_sold_back_when_the_bids_beat_holding(world):
     gain = w.cash("KALSHI") + w.cash("POLYMARKET") - 20000
     # bought for 97.9825; sold for 60 - 1.68 and 50 - 1.25
     assert gain == D("107.07") - D("97.9825")
+    assert [row[0] for row in sold] == ["PGAME-NO", "KGAME-YES"]
+    assert w.taken[1].required_edge == 0
+
+
+def test_a_gain_below_the_risk_of_a_missing_leg_is_not_taken(world):
+    """Bids 0.55 and 0.49 leave 1.04 less 2.98 c of fees: a gain, but less than legging costs."""
+    pair = make_pair()
+    w = seed(world(pair, policy=Policy(unwind_move=D("0.30"))), pair)
+    w.book(10, pair.a, [("0.55", "100")], [("0.56", "100")])
+    w.book(10.1, pair.b, [("0.50", "100")], [("0.51", "100")])
+    w.run()
+    assert [d.kind for d in w.taken] == ["open"]
 
 
 def test_early_close_can_be_switched_off(world):
