@@ -164,6 +164,7 @@ class KalshiDataClient(LiveMarketDataClient):
     async def _disconnect(self) -> None:
         if self.stream is not None:
             await self.stream.close()
+        await self._http.close()
         if self._tap is not None:
             self._tap.close()
 

@@ -173,6 +173,7 @@ class KalshiExecutionClient(LiveExecutionClient):
     async def _disconnect(self) -> None:
         self._msgbus.unsubscribe(topic="events.order.*", handler=self._on_order_event)
         await self.stream.close()
+        await self.desk.http.close()
 
     # -- what the parts of this client use
 
