@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from backtests.report.facts import ZERO, Check, Facts
+from backtests.report.facts import ZERO, Check, Facts, venue
 from backtests.report.folder import decimal, units
 from backtests.report.text import count, percent, usd
 
@@ -48,21 +48,21 @@ def _sum(facts: Facts, table: str, column: str, venue: str) -> Decimal:
 
 def _cash_flows(facts: Facts) -> list[Check]:
     found = []
-    for venue in facts.venues:
-        flows = _sum(facts, "fills", "cash", venue) + _sum(facts, "settlements", "cash", venue)
-        start, end = facts.money("capital", "start", venue), facts.money("capital", "end", venue)
-        fees = _sum(facts, "fills", "fee", venue)
-        stated = facts.folder.optional("pnl", "fees", venue) or ZERO
+    for name in facts.venues:
+        flows = _sum(facts, "fills", "cash", name) + _sum(facts, "settlements", "cash", name)
+        start, end = facts.money("capital", "start", name), facts.money("capital", "end", name)
+        fees = _sum(facts, "fills", "fee", name)
+        stated = facts.folder.optional("pnl", "fees", name) or ZERO
         found.append(
             Check(
-                f"{venue}: cash at the end = cash at the start + fills + settlements",
+                f"{venue(name)}: cash at the end = cash at the start + fills + settlements",
                 start + flows == end,
-                f"{usd(start)} + {usd(flows)} = {usd(start + flows)}; stated {usd(end)}",
+                f"{usd(start)}, {usd(flows, sign=True)} = {usd(start + flows)}; stated {usd(end)}",
             )
         )
         found.append(
             Check(
-                f"{venue}: fees stated = fees in the fills",
+                f"{venue(name)}: fees stated = fees in the fills",
                 fees == stated,
                 f"{usd(fees)}; stated {usd(stated)}",
             )

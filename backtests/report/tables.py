@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from backtests.report.blocks import Column, breakable, para, section, table
+from backtests.report.blocks import Column, breakable, details, para, section, table
 from backtests.report.facts import ZERO, Facts, short, venue
 from backtests.report.folder import decimal
 from backtests.report.stats import wilson
@@ -25,6 +25,8 @@ from backtests.report.text import (
 )
 
 ROWS_MAX = 100
+#: More books than this are listed only on demand.
+BOOKS_OPEN = 12
 _HAZARD = (
     ("first", "First leg"),
     ("second", "Second leg, first one filled"),
@@ -327,11 +329,14 @@ def quality(facts: Facts) -> Markup:
     caption = "Each recorded YES book"
     if len(books) > ROWS_MAX:
         caption += f"; {ROWS_MAX} of {count(len(books))}"
+    listing = table(caption, columns, body)
+    if len(books) > BOOKS_OPEN:
+        listing = details(f"Each of the {len(books)} books", listing)
     return section(
         "quality",
         "Quality of the data",
         para(_quality_line(books, found.get("issues") or [])),
-        table(caption, columns, body),
+        listing,
         _issues(found.get("issues") or []),
     )
 

@@ -98,10 +98,12 @@ def clock(ts_ns: int) -> str:
 
 
 def span(ns: int | float) -> str:
-    """Write a length of time: ``0.2 s``, ``3.7 s``, ``41 min``, ``2 h 5 min``, ``15 d 3 h``."""
+    """Write a length of time: ``7.2 ms``, ``3.7 s``, ``41 min``, ``2 h 5 min``, ``15 d 3 h``."""
     seconds = ns / NS
+    if 0 < seconds < 0.995:
+        return f"{seconds * 1000:.{0 if seconds >= 0.0095 else 1}f}{NBSP}ms"
     if seconds < 120:
-        digits = 0 if seconds >= 10 and seconds == round(seconds) else 1
+        digits = 0 if seconds == round(seconds) and not 0 < seconds < 10 else 1
         return f"{seconds:.{digits}f}{NBSP}s"
     minutes = round(seconds / 60)
     if minutes < 120:
