@@ -394,6 +394,21 @@ def _tokens(call: Call) -> Json:
     return {"data": rows}
 
 
+def _price_history(call: Call) -> Json:
+    """Return traded prices of a token, newest last; resolution 0 is an exact trade."""
+    token = call.one("token_id")
+    market = call.world.by_token.get(token)
+    if market is None:
+        raise Refusal(404, "token not found", code="not_found", retryable=False)
+    start, end = call.integer("start", 0), call.integer("end", 1 << 40)
+    outcome, rows = market.index(token), []
+    for second, price in market.history:
+        if start <= second <= end:
+            shown = number(price if outcome == 0 else ONE - price)
+            rows.append({"timestamp": second, "price": shown, "resolution_seconds": 0})
+    return _page(call, rows, default=_MAX)
+
+
 def approvals(call: Call) -> Json:
     """Return the approvals of a wallet as the indexer lists them."""
     user = _user(call)
@@ -440,6 +455,7 @@ ROUTES = (
     Route("GET", "/v2/oi", _interest),
     Route("GET", "/v2/tokens", _tokens),
     Route("GET", "/v2/approvals", approvals),
+    Route("GET", "/v2/prices-history", _price_history),
     Route("GET", "/v2/status", lambda _: {"data": {"status": "ok"}}),
     Route("GET", "/positions", _retired),
     Route("GET", "/trades", _retired),

@@ -80,6 +80,23 @@ def _delete_readonly(call: Call) -> Json:
     return True
 
 
+def _builder_key(call: Call) -> Json:
+    key = auth.make_key(call.world, call.owner.address, call.world.next(), readonly=True)
+    call.world.builder_keys[key.key] = key.address
+    return {"key": key.key, "secret": key.secret, "passphrase": key.passphrase}
+
+
+def _builder_keys(call: Call) -> Json:
+    mine = call.owner.address
+    return [{"key": key} for key, owner in call.world.builder_keys.items() if owner == mine]
+
+
+def _drop_builder_keys(call: Call) -> Json:
+    for row in _builder_keys(call):
+        del call.world.builder_keys[row["key"]]
+    return "OK"
+
+
 def _gate(call: Call) -> None:
     """Refuse orders from a restricted region; reads and cancels go on."""
     if not call.world.blocked_region:
@@ -335,6 +352,9 @@ ROUTES = (
     Route("GET", "/auth/readonly-api-keys", lambda c: {"readonlyApiKeys": _keys(c, readonly=True)},
           "l2"),
     Route("DELETE", "/auth/readonly-api-key", _delete_readonly, "l2"),
+    Route("POST", "/auth/builder-api-key", _builder_key, "l2"),
+    Route("GET", "/auth/builder-api-key", _builder_keys, "l2"),
+    Route("DELETE", "/auth/builder-api-key", _drop_builder_keys, "l2"),
     Route("GET", "/auth/ban-status/closed-only", _closed_only, "l2"),
     Route("POST", "/order", _post_order, "l2"),
     Route("POST", "/orders", _post_orders, "l2"),
@@ -355,7 +375,7 @@ ROUTES = (
     Route("GET", "/notifications", _notifications, "l2"),
     Route("DELETE", "/notifications", _drop_notifications, "l2"),
     Route("GET", "/v1/user/rate-limit-tier", _tier, "l2"),
-    Route("GET", "/builder/trades", _nothing, "l2"),
+    Route("GET", "/builder/trades", _nothing),
     Route("GET", "/fees/builder-fees/{code}", _builder_fee),
     Route("GET", "/rewards/markets/current", _nothing),
     Route("GET", "/rewards/markets/{condition}", _nothing),

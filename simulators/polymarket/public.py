@@ -127,8 +127,11 @@ def _last_trade(call: Call) -> Json:
 
 
 def _last_trades(call: Call) -> Json:
+    """Return the last trades of the tokens that ever traded."""
     return [
-        {"token_id": token, **_last(market, outcome)} for token, market, outcome, _ in _known(call)
+        {"token_id": token, **_last(market, outcome)}
+        for token, market, outcome, _ in _known(call)
+        if outcome in market.last_price
     ]
 
 

@@ -100,6 +100,7 @@ class World:
         self.orders: dict[str, Order] = {}
         self.trades: dict[str, Trade] = {}
         self.keys: dict[str, ApiKey] = {}
+        self.builder_keys: dict[str, str] = {}
         self.mode = "open"
         self.blocked_region = False
         self.outbox: list[Emission] = []

@@ -157,6 +157,16 @@ async def test_unified_client_reads_everything(tmp_path):
         assert open_resolution.price is None
         state = await sdk.get_trading_approvals_state()
         assert state.is_fully_approved
+        key = await sdk.create_builder_api_key()
+        assert [info.key for info in await sdk.fetch_builder_api_keys()] == [key.key]
+        assert (await sdk.list_series().first_page()).items
+        assert (await sdk.list_tags().first_page()).items
+        assert (await sdk.list_teams(league=["nba"]).first_page()).items
+        assert await sdk.get_market_tags(market.gamma_id)
+        assert await sdk.get_last_trade_prices(asset_ids=[token]) == (), "it never traded"
+        assert await sdk.estimate_market_price(asset_id=token, side="BUY", amount=Decimal(5))
+        assert (await sdk.cancel_all()).canceled == ()
+        assert (await sdk.cancel_market_orders(market=condition)).canceled == ()
 
 
 async def test_unified_client_sees_its_trade_in_every_list(tmp_path):
@@ -173,6 +183,17 @@ async def test_unified_client_sees_its_trade_in_every_list(tmp_path):
         assert (await sdk.list_trades(user=sdk.wallet).first_page()).items
         assert (await sdk.list_activity(user=sdk.wallet).first_page()).items
         assert (await sdk.get_notifications())[0].type == 2
+        history = await sdk.list_price_history(
+            asset_id=market.tokens[1], interval="1d"
+        ).first_page()
+        assert [point.price for point in history.items] == [Decimal("0.48")]
+        value = await sdk.get_portfolio_value()
+        assert value.value == Decimal(5)
+        sold = await sdk.place_market_order(
+            asset_id=market.tokens[0], side="SELL", shares=Decimal(4), order_type="FAK"
+        )
+        assert sold.taking_amount == Decimal("1.92")
+        await sdk.wait_for_order_fill_settlement(sold)
         operations.resolve(venue.world, market, (ONE, 0))
         resolved = (await sdk.get_resolutions(condition_ids=[market.condition_id]))[0]
         assert resolved.payouts == (Decimal(1), Decimal(0))
