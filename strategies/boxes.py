@@ -399,7 +399,9 @@ class BoxDesk:
         for leg in (0, 1):
             self._ledger.release(f"{running.box_id}/{leg}")
         if phase is Phase.HEDGED:
-            if running.box_id not in pair.hedged:
+            if running.box_id in pair.hedged:
+                pair.quiet_until_ns = now_ns + strategy.config.retry_ms * 1_000_000
+            else:
                 pair.hedged.append(running.box_id)
             worst = pair.setup.worst_payoff[running.direction]
             floor_u = floor_units(worst * from_units(running.box.boxes_u))

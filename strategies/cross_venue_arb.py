@@ -328,6 +328,8 @@ class CrossVenueArb(Strategy):
             return
         policy, setup = self.config.policy, pair.setup
         now_ns = self.clock.timestamp_ns()
+        if now_ns < pair.quiet_until_ns:
+            return
         days = setup.lockup_days(now_ns, policy)
         hold_n = hold_value_n(setup.divergence[running.direction], policy.rate_year, days)
         if not self._bids_beat(pair, running.direction, hold_n):
