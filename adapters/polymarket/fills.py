@@ -269,6 +269,7 @@ class ProvisionalFills:
         self._final: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._final_max = final_max
         self._booked: dict[str, Decimal] = {}
+        self._void: dict[str, Decimal] = {}
         self.reverted_count = 0
 
     def apply(self, fills: Iterable[Fill], status: TradeStatus) -> list[Action]:
@@ -293,6 +294,8 @@ class ProvisionalFills:
         if entry is None:
             if status is TradeStatus.FAILED:  # rule 6: never booked, never will be
                 self._end(key, _Entry(fills, status, booked=False))
+                failed = sum((f.size for f in fills), Decimal(0))
+                self._void[key[1]] = self._void.get(key[1], Decimal(0)) + failed
                 return [Void(f) for f in fills]
             entry = self._open[key] = _Entry(fills, status, booked=True)
             self._add(key[1], entry, 1)
@@ -350,9 +353,12 @@ class ProvisionalFills:
         """Return the shares booked for an order, reverted ones excluded."""
         return self._booked.get(order_id, Decimal(0))
 
-    def forget_order(self, order_id: str) -> None:
-        """Drop the running total of an order that is done and reported."""
-        self._booked.pop(order_id, None)
+    def void_size(self, order_id: str) -> Decimal:
+        """Return the shares of an order's trades that failed before they were booked.
+
+        The venue goes on counting them as matched.
+        """
+        return self._void.get(order_id, Decimal(0))
 
     def unmined(self, asset_id: str) -> Decimal:
         """Return the net shares of trades the chain has not mined as far as we were told."""

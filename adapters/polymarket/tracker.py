@@ -61,8 +61,6 @@ class Tracked(msgspec.Struct):
     """A cancel was sent on the strategy's word and its outcome is not known."""
     absences: int = 0
     """Consecutive complete answers of the venue that it does not know the order."""
-    failed: Decimal = _ZERO
-    """Shares of trades that failed before they were booked."""
     ending: Phase | None = None
     expected: Decimal | None = None
     """Shares the venue says matched, once it ended; None while it has not said."""
@@ -146,6 +144,7 @@ class OrderTracker:
         self.holdings = Holdings()
         self._by_id: dict[str, Tracked] = {}
         self._by_client: dict[str, str] = {}
+        self._dead: set[str] = set()
 
     # -- identity ---------------------------------------------------------------------------------
 
@@ -277,11 +276,10 @@ class OrderTracker:
         if isinstance(action, Contradiction):
             return [Contradicted(action)]
         if isinstance(action, Void):
-            if order is None:
-                return []
-            order.failed += fill.size
-            return self._try_close(order)
+            return self._try_close(order) if order is not None else []
         self.holdings.add(fill.asset_id, -fill.signed_size)
+        if order is None:
+            self._dead.add(fill.fill_id)  # parked, perhaps: it must not be booked on adoption
         return [Reverted(order.client_id if order is not None else "", fill)]
 
     def _book(self, fill: Fill) -> list[Effect]:
@@ -395,7 +393,8 @@ class OrderTracker:
         tracked = self.ledger.find(client_id=order.client_id)
         if tracked is None or tracked.is_closed or order.ending is None or order.expected is None:
             return []
-        if tracked.filled + order.failed + _DUST < order.expected or not self._trades_seen(order):
+        accounted = tracked.filled + self.fills.void_size(order.order_id)
+        if accounted + _DUST < order.expected or not self._trades_seen(order):
             return []
         return self._translate(self.ledger.closed(order.client_id, order.ending, tracked.filled))
 
@@ -408,7 +407,8 @@ class OrderTracker:
         for effect in effects:
             if isinstance(effect, common.Book):
                 assert isinstance(effect.fill.record, Fill)
-                found.append(Booked(effect.client_id, effect.fill.record))
+                if effect.fill.trade_id not in self._dead:
+                    found.append(Booked(effect.client_id, effect.fill.record))
             elif isinstance(effect, common.NeedFills):
                 found.append(NeedTrades(effect.venue_id))
             elif isinstance(effect, Park):

@@ -296,7 +296,7 @@ def belief(node: TradingNode, strategy: FlowStrategy, books: dict[str, int]) -> 
                 "ending": str(t.ending),
                 "expected": str(t.expected),
                 "filled": str(tracker.filled(t.client_id)),
-                "failed": str(t.failed),
+                "failed": str(tracker.fills.void_size(t.order_id)),
                 "absences": t.absences,
                 "trade_ids": t.trade_ids,
                 "checking": t.order_id in execution._checking,

@@ -169,7 +169,7 @@ class Flow:
         assert shares(belief["positions"]) == shares(truth["tokens"])
         assert shares(belief["holdings"]) == shares(truth["tokens"])
         assert [D(b) for b in belief["balance"]] == [D(truth["cash"])]
-        assert belief["locked"] == ["0.000000"]
+        assert [D(b) for b in belief["locked"]] == [0]
         logged = {
             json.loads(line)["order_id"]
             for line in (self.folder / "orders.jsonl").read_text().splitlines()
