@@ -302,7 +302,7 @@ class DeltaWriter(_Buffered):
         joined = concat(self._parts)
         cut = len(joined) if whole else len(joined) - len(joined) % ROW_GROUP_ROWS
         self._write(delta_table(joined.take(slice(0, cut)), self.instrument_id))
-        rest = joined.take(slice(cut, None))
+        rest = joined.take(np.arange(cut, len(joined)))  # a slice would keep all of it alive
         self._parts = [rest] if len(rest) else []
         self._held = len(rest)
 

@@ -220,15 +220,15 @@ class _BookCheck:
         self._sizes[1].add(part.ask_size[~no_ask])
         changed = (np.diff(part.bid) != 0) | (np.diff(part.ask) != 0)
         first = (int(part.bid[0]), int(part.ask[0]))
-        found = {
+        found: dict[str, int] = {
             "observations": len(part),
-            "no_bid": np.count_nonzero(no_bid),
-            "no_ask": np.count_nonzero(no_ask),
-            "one_sided": np.count_nonzero(one_sided),
-            "changes": np.count_nonzero(changed) + (self._last not in (None, first)),
+            "no_bid": int(np.count_nonzero(no_bid)),
+            "no_ask": int(np.count_nonzero(no_ask)),
+            "one_sided": int(np.count_nonzero(one_sided)),
+            "changes": int(np.count_nonzero(changed)) + (self._last not in (None, first)),
         }
         for name, count in found.items():
-            self._counts[name] += int(count)
+            self._counts[name] += count
         self._last = (int(part.bid[-1]), int(part.ask[-1]))
 
     def result(self, clock: dict[str, int]) -> dict[str, Any]:
@@ -321,7 +321,7 @@ def _pair(
     files = [TopFile(dataset.top_path(m.yes_id)) for m in pair.markets]
     flip = (pair.a.inverse, pair.b.inverse)
     sums = {"yes_no": Tally(0, 2 * PRICE_UNITS), "no_yes": Tally(0, 2 * PRICE_UNITS)}
-    for m in merged_slices(*files, session.start_ns, session.end_ns, flip=flip):
+    for m in merged_slices(files, session.start_ns, session.end_ns, flip=flip):
         for name, ask, bid in (("yes_no", m.a_ask, m.b_bid), ("no_yes", m.b_ask, m.a_bid)):
             valid = (ask != NO_ASK) & (bid != NO_BID)
             sums[name].add((ask + PRICE_UNITS - bid)[valid])
@@ -357,8 +357,7 @@ def _route_sums(dataset: Dataset, pair: Pair, session: SessionInfo) -> dict[str,
                 continue
             files = [TopFile(dataset.top_path(n)) for n in (market.yes_id, name)]
             tally = Tally(0, 2 * PRICE_UNITS)
-            span = (session.start_ns, session.end_ns)
-            for m in merged_slices(*files, *span, flip=(False, False)):
+            for m in merged_slices(files, session.start_ns, session.end_ns, flip=(False, False)):
                 tally.add((m.a_ask + m.b_ask)[(m.a_ask != NO_ASK) & (m.b_ask != NO_ASK)])
             out[name] = _sums(tally)
     return out

@@ -143,7 +143,7 @@ def _scan_pair(
     rows = hits = 0
     files = [TopFile(dataset.top_path(m.yes_id)) for m in pair.markets]
     flip = (pair.a.inverse, pair.b.inverse)
-    for merged in merged_slices(*files, session.start_ns, session.end_ns, flip=flip):
+    for merged in merged_slices(files, session.start_ns, session.end_ns, flip=flip):
         edge = _edges(merged, bounds[0], bounds[1])
         opened.add(merged.ts_ns, edge)
         hits += int(np.count_nonzero(edge > 0))
@@ -160,7 +160,7 @@ def _edges(m: Merged, a: _Bounds, b: _Bounds) -> NDArray[np.int32]:
     """Return a dollar less the cheaper box, by the gate's bounds (positive: let through)."""
     yes_no = a.buy[m.a_ask] + b.buy[PRICE_UNITS - m.b_bid]
     no_yes = a.buy[PRICE_UNITS - m.a_bid] + b.buy[m.b_ask]
-    return SCALE - np.minimum(yes_no, no_yes)
+    return np.asarray(SCALE - np.minimum(yes_no, no_yes))
 
 
 def _close_gain(
@@ -169,7 +169,7 @@ def _close_gain(
     """Return proceeds of selling one box of the better direction, less what holding is worth."""
     yes_no = a.sell[m.a_bid] + b.sell[PRICE_UNITS - m.b_ask] - hold_u[Direction.YES_NO]
     no_yes = a.sell[PRICE_UNITS - m.a_ask] + b.sell[m.b_bid] - hold_u[Direction.NO_YES]
-    return np.maximum(yes_no, no_yes)
+    return np.asarray(np.maximum(yes_no, no_yes))
 
 
 class _Runs:

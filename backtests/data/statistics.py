@@ -144,11 +144,11 @@ def _runs(times: Ints, edge: Ints, size: Ints) -> NDArray[np.float64]:
     up = np.concatenate(([False], edge > 0, [False]))
     first = np.flatnonzero(up[1:] & ~up[:-1])
     end = np.flatnonzero(~up[1:] & up[:-1])
-    rows = [
-        (int(edge[i:j].max()), int(times[min(j, len(times) - 1)] - times[i]), int(size[i]))
-        for i, j in zip(first, end, strict=True)
-    ]
-    return np.array(rows, dtype=np.float64).reshape(-1, 3)
+    if not len(first):
+        return np.empty((0, 3))
+    best = np.maximum.reduceat(edge, first)
+    life = times[np.minimum(end, len(times) - 1)] - times[first]
+    return np.stack((best, life, size[first]), axis=1).astype(np.float64)
 
 
 def _quantile(values: NDArray[np.float64], q: float) -> float:

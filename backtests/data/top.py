@@ -42,7 +42,7 @@ class Top:
     @property
     def two_sided(self) -> Mask:
         """Observations with a bid and an ask."""
-        return (self.bid != NO_BID) & (self.ask != NO_ASK)
+        return np.asarray((self.bid != NO_BID) & (self.ask != NO_ASK))
 
     def between(self, start_ns: int, end_ns: int) -> Top:
         """Return the observations in [start, end]; sizes may have been left out."""
@@ -155,13 +155,13 @@ def merge(a: Top, b: Top) -> Merged:
 
 
 def merged_slices(
-    a: TopFile, b: TopFile, start_ns: int, end_ns: int, *, flip: tuple[bool, bool]
+    legs: Sequence[TopFile], start_ns: int, end_ns: int, *, flip: Sequence[bool]
 ) -> Iterator[Merged]:
-    """Line up two sidecars slice by slice; ``flip`` turns a book into its NO side's view."""
+    """Line up the sidecars of two legs slice by slice; ``flip`` takes a book's NO side's view."""
     held: list[Top | None] = [None, None]
-    for first, last in slices([a, b], start_ns, end_ns):
+    for first, last in slices(legs, start_ns, end_ns):
         tops = []
-        for leg, file in enumerate((a, b)):
+        for leg, file in enumerate(legs):
             top = file.read(first, last, sizes=False)
             top = top.flipped() if flip[leg] else top
             before = held[leg]

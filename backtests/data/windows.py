@@ -184,9 +184,10 @@ def _cut_book(
         counts[name][0] += len(rows)
         kept = np.concatenate((kept, rows))
     index = np.searchsorted(top.ts_ns, kept)
-    tops.append(kept, top.bid[index], top.ask[index], top.bid_size[index], top.ask_size[index])
+    bid, ask = (x[index].astype(np.int64) for x in (top.bid, top.ask))
+    tops.append(kept, bid, ask, top.bid_size[index], top.ask_size[index])
     tops.close()
-    one_sided = (top.bid[index] == NO_BID) | (top.ask[index] == NO_ASK)
+    one_sided = (bid == NO_BID) | (ask == NO_ASK)
     entry = msgspec.structs.replace(
         info,
         observations=len(kept),

@@ -100,15 +100,15 @@ def _read_v2(path: Path, tokens: Collection[str]) -> Rows:
     trades: set[tuple[Any, ...]] = set()
     for numbers, batch in _filtered(file, names, "asset_id", tokens):
         received, venue = times_ns(batch["timestamp_received"]), times_ns(batch["timestamp"])
-        rows = zip(numbers.tolist(), received.tolist(), venue.tolist(), _dicts(batch), strict=True)
-        for number, at, ts, row in rows:
+        times = zip(numbers.tolist(), received.tolist(), venue.tolist(), strict=True)
+        for (number, at, ts), row in zip(times, _dicts(batch), strict=True):
             token = row["asset_id"]
             event = _v2_event(row, ts, number, counts[token], trades, text=text)
             if event is not None:
                 found[token].append((at, number, event))
-    for token, rows in found.items():
-        rows.sort(key=lambda r: r[:2])
-        events[token] = [event for _, _, event in rows]
+    for token, lines in found.items():
+        lines.sort(key=lambda r: r[:2])
+        events[token] = [event for _, _, event in lines]
     return Rows(events, counts)
 
 

@@ -69,7 +69,7 @@ class FairPrice:
     def advance(self, chunk: int, start_s: float, end_s: float) -> None:
         """Draw the path from ``start_s`` to ``end_s`` (seconds since the session's start)."""
         steps = max(1, math.ceil((end_s - start_s) / _GRID_S))
-        self._grid = start_s + np.arange(steps + 1) * ((end_s - start_s) / steps)
+        self._grid = np.asarray(start_s + np.arange(steps + 1) * ((end_s - start_s) / steps))
         step_s = (end_s - start_s) / steps
         path = rng(self._seed, _PATH, self._pair, chunk).standard_normal(steps)
         sigma = self._style.vol * math.sqrt(step_s / 60)
