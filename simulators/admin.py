@@ -178,8 +178,16 @@ class Admin:
         body = await json_object(request)
         venue = self._venue(str(body.get("venue", "")))
         path = existing_file(str(body.get("path", "")))
+        markets = body.get("markets", {})
+        if not isinstance(markets, dict):
+            raise ValueError(f"markets is {markets!r}, expected an object of names")
         playback = Playback(
-            venue.market_port(), path, self._clock.now_ns(), int(body.get("speed", 1))
+            venue.market_port(),
+            path,
+            self._clock.now_ns(),
+            int(body.get("speed", 1)),
+            str(body.get("recorded_venue", venue.name)),
+            markets,
         )
         self.playbacks.append(playback)
         return await self._flow()

@@ -14,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pyarrow.parquet import ParquetFile
+
 from simulators.seeds import between, chance, draw
 from simulators.venue import Levels, MarketPort, MarketRef
 from simulators.wire import Json
@@ -132,15 +134,27 @@ class Playback:
     """Plays a session into one venue's books: each row sets the ladder of one market.
 
     A session is JSON lines: ``{"ts_ns": 1781159387354000000, "market": "KXA-1",
-    "bids": [["0.47", "3.00"]], "asks": [["0.52", "1.00"]]}``, ordered by ``ts_ns``. Rows become
-    due by the time passed since the start of the playback, times ``speed``.
+    "bids": [["0.47", "3.00"]], "asks": [["0.52", "1.00"]]}``, ordered by ``ts_ns``; or a Parquet
+    file of quotes (``ts_recv_ns, venue, instrument, inverse, bid_px, bid_sz, ask_px, ask_sz``, one
+    observation a row). Rows become due by the time passed since the start of the playback, times
+    ``speed``. ``markets`` renames the session's markets to the venue's; others keep their names,
+    and a market that the venue does not list is passed over.
     """
 
-    def __init__(self, port: MarketPort, path: Path, start_ns: int, speed: int = 1) -> None:
+    def __init__(
+        self,
+        port: MarketPort,
+        path: Path,
+        start_ns: int,
+        speed: int = 1,
+        venue: str = "",
+        markets: Mapping[str, str] | None = None,
+    ) -> None:
         if speed < 1:
             raise ValueError(f"playback: speed is {speed}, allowed is >= 1")
         self._port = port
-        self._rows = _read_session(path)
+        self._markets = dict(markets or {})
+        self._rows = _read_quotes(path, venue) if path.suffix == ".parquet" else _read_session(path)
         self._start_ns = start_ns
         self._speed = speed
         self._next = next(self._rows, None)
@@ -163,7 +177,7 @@ class Playback:
         count = 0
         while self._next is not None and self._next[0] <= due_ns:
             _, market, bids, asks = self._next
-            self._port.quote(market, bids, asks, now_ns)
+            self._port.quote(self._markets.get(market, market), bids, asks, now_ns)
             self._next = next(self._rows, None)
             count += 1
         self.played += count
@@ -185,6 +199,27 @@ def _read_session(path: Path) -> Iterator[tuple[int, str, Levels, Levels]]:
                 raise ValueError(f"{path}, line {number}: ts_ns goes back")
             last_ns = row[0]
             yield row
+
+
+def _read_quotes(path: Path, venue: str) -> Iterator[tuple[int, str, Levels, Levels]]:
+    columns = ["ts_recv_ns", "venue", "instrument", "inverse"]
+    columns += ["bid_px", "bid_sz", "ask_px", "ask_sz"]
+    file = ParquetFile(path)
+    missing = sorted(set(columns) - set(file.schema_arrow.names))
+    if missing:
+        raise ValueError(f"{path}: the column {missing[0]} is missing")
+    for batch in file.iter_batches(batch_size=4096, columns=columns):
+        for row in batch.to_pylist():
+            # Inverse rows show the same bet from the other side: no liquidity of their own.
+            if row["inverse"] or (venue and row["venue"] != venue):
+                continue
+            bids = _best(row["bid_px"], row["bid_sz"])
+            asks = _best(row["ask_px"], row["ask_sz"])
+            yield int(row["ts_recv_ns"]), str(row["instrument"]), bids, asks
+
+
+def _best(price: str | None, size: str | None) -> Levels:
+    return [] if price is None or size is None else [(Decimal(price), Decimal(size))]
 
 
 def _row(path: Path, number: int, line: str) -> tuple[int, str, Levels, Levels]:

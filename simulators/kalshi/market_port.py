@@ -57,12 +57,12 @@ class KalshiMarketPort:
                     cancel_resting(self._state, order, "")
                     changed = True
         for (side, px), qty in wanted.items():
-            order = mine.get((side, px))
-            if order is None:
+            kept = mine.get((side, px))
+            if kept is None:
                 self._place(key, side, px, qty)
                 changed = True
-            elif order.remaining != qty:
-                self._resize(order, qty)
+            elif kept.remaining != qty:
+                self._resize(kept, qty)
                 changed = True
         return changed
 

@@ -114,8 +114,8 @@ class Operator:
             accounts[fill.user_id]["fills"].append(
                 fill_row(state, fill) | {"client_order_id": fill.client_order_id}
             )
-        for row in state.settlements:
-            accounts[row.user_id]["settlements"].append(settlement_row(row))
+        for paid in state.settlements:
+            accounts[paid.user_id]["settlements"].append(settlement_row(paid))
         return {
             "now_ns": state.now_ns,
             "accounts": accounts,

@@ -9,17 +9,25 @@ from __future__ import annotations
 
 from collections import deque
 from copy import copy
+from dataclasses import dataclass
 
 from simulators.kalshi.ledger import CashKey, PositionKey
 from simulators.kalshi.model import Fill, Order, Position, Settlement
 
-type Change = (
-    tuple[str, Order]
-    | tuple[str, Fill]
-    | tuple[str, PositionKey, Position]
-    | tuple[str, CashKey, int]
-    | tuple[str, Settlement]
-)
+
+@dataclass(frozen=True, slots=True)
+class _PositionSeen:
+    key: PositionKey
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class _CashSeen:
+    key: CashKey
+    micro: int
+
+
+type Change = Order | Fill | Settlement | _PositionSeen | _CashSeen
 
 
 class ReadModel:
@@ -37,23 +45,23 @@ class ReadModel:
 
     def order(self, order: Order, now_ns: int, lag_ns: int) -> None:
         """Show an order as it is now, after ``lag_ns``."""
-        self._put(now_ns, lag_ns, ("order", copy(order)))
+        self._put(now_ns, lag_ns, copy(order))
 
     def fill(self, fill: Fill, now_ns: int, lag_ns: int) -> None:
         """Show a fill after ``lag_ns``."""
-        self._put(now_ns, lag_ns, ("fill", fill))
+        self._put(now_ns, lag_ns, fill)
 
     def position(self, key: PositionKey, position: Position, now_ns: int, lag_ns: int) -> None:
         """Show a position as it is now, after ``lag_ns``."""
-        self._put(now_ns, lag_ns, ("position", key, copy(position)))
+        self._put(now_ns, lag_ns, _PositionSeen(key, copy(position)))
 
     def balance(self, key: CashKey, micro: int, now_ns: int, lag_ns: int) -> None:
         """Show a balance as it is now, after ``lag_ns``."""
-        self._put(now_ns, lag_ns, ("cash", key, micro))
+        self._put(now_ns, lag_ns, _CashSeen(key, micro))
 
     def settlement(self, settlement: Settlement, now_ns: int, lag_ns: int) -> None:
         """Show a settlement after ``lag_ns``."""
-        self._put(now_ns, lag_ns, ("settlement", settlement))
+        self._put(now_ns, lag_ns, settlement)
 
     def hold(self, reads: int) -> None:
         """Show nothing new for the next ``reads`` reads."""
@@ -91,13 +99,13 @@ class ReadModel:
 
     def _apply(self, change: Change) -> None:
         match change:
-            case ("order", order):
-                self.orders.setdefault(order.user_id, {})[order.order_id] = order
-            case ("fill", fill):
-                self.fills.setdefault(fill.user_id, []).append(fill)
-            case ("position", key, position):
-                self.positions[key] = position
-            case ("cash", key, micro):
-                self.cash[key] = micro
-            case ("settlement", settlement):
-                self.settlements.setdefault(settlement.user_id, []).append(settlement)
+            case Order():
+                self.orders.setdefault(change.user_id, {})[change.order_id] = change
+            case Fill():
+                self.fills.setdefault(change.user_id, []).append(change)
+            case _PositionSeen():
+                self.positions[change.key] = change.position
+            case _CashSeen():
+                self.cash[change.key] = change.micro
+            case Settlement():
+                self.settlements.setdefault(change.user_id, []).append(change)

@@ -259,8 +259,7 @@ def get_allocation(_: Core, request: Request) -> Reply:
 def post_allocation(_: Core, request: Request) -> Reply:
     """Set the target allocation; an empty list turns it off."""
     body = decoded(request)
-    names = {"allocations": list, "resting_margin_reservation": str}
-    row = _decode_lists(body, names)
+    row = _decode_allocation(body)
     rows = [
         decode(item, "TargetBalanceAllocationInput", {"exchange_index": int, "percent": int})
         for item in row.get("allocations", [])
@@ -274,9 +273,10 @@ def post_allocation(_: Core, request: Request) -> Reply:
     return ok({})
 
 
-def _decode_lists(body: Any, names: dict[str, type]) -> dict[str, Any]:  # noqa: ANN401 - undecoded JSON
+def _decode_allocation(body: Any) -> dict[str, Any]:  # noqa: ANN401 - undecoded JSON
     if not isinstance(body, dict) or not isinstance(body.get("allocations"), list):
         raise flat("allocations is required", "invalid_parameters")
+    names = ("allocations", "resting_margin_reservation")
     row = {name: body[name] for name in names if body.get(name) is not None}
     if not isinstance(row.get("resting_margin_reservation", ""), str):
         raise flat("resting_margin_reservation must be a string", "invalid_parameters")

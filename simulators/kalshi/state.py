@@ -98,7 +98,8 @@ class State:
     @contextmanager
     def held_back(self) -> Iterator[list[VenueEvent]]:
         """Collect what would be told to listeners; the caller emits it later."""
-        listeners, held = self.listeners, []
+        held: list[VenueEvent] = []
+        listeners = self.listeners
         self.listeners = [held.append]
         try:
             yield held

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from simulators.log import REDACTED, RequestLog, read_log, redact
@@ -148,6 +150,46 @@ def test_a_session_that_goes_back_is_refused(tmp_path):
     playback = Playback(RecordingPort("A"), session(tmp_path, row(5), row(4)), NOW_NS)
     with pytest.raises(ValueError, match="goes back"):
         playback.advance(NOW_NS)
+
+
+QUOTES = {
+    "ts_recv_ns": [10, 20, 30, 40],
+    "venue": ["kalshi", "polymarket", "kalshi", "kalshi"],
+    "instrument": ["K1", "P1", "K1", "K1"],
+    "inverse": [False, False, True, False],
+    "bid_px": ["0.47", "0.40", "0.10", None],
+    "bid_sz": ["3", "1", "1", None],
+    "ask_px": ["0.52", "0.41", "0.11", "0.53"],
+    "ask_sz": ["1.5", "1", "1", "2"],
+}
+
+
+def test_playback_of_recorded_quotes(tmp_path):
+    path = tmp_path / "quotes.parquet"
+    pq.write_table(pa.table(QUOTES), path)
+    port = RecordingPort("A")
+    playback = Playback(port, path, NOW_NS, venue="kalshi", markets={"K1": "A"})
+    assert playback.advance(NOW_NS + 10**9) == 2
+    assert port.calls == [
+        ("quote", "A", ((Decimal("0.47"), Decimal(3)),), ((Decimal("0.52"), Decimal("1.5")),)),
+        ("quote", "A", (), ((Decimal("0.53"), Decimal(2)),)),
+    ]
+
+
+def test_quotes_without_a_column_are_refused(tmp_path):
+    path = tmp_path / "quotes.parquet"
+    pq.write_table(pa.table({"ts_recv_ns": [1]}), path)
+    with pytest.raises(ValueError, match="ask_px is missing"):
+        Playback(RecordingPort("A"), path, NOW_NS)
+
+
+@pytest.mark.data
+def test_a_real_recording_plays(recordings):
+    path = recordings / "public" / "quotes" / "NBA-20260221-pregame.parquet"
+    port = RecordingPort()
+    playback = Playback(port, path, NOW_NS, venue="kalshi")
+    assert playback.advance(NOW_NS + 60 * 10**9) > 100
+    assert not playback.finished
 
 
 def test_log_keeps_the_newest_and_writes_all(tmp_path):

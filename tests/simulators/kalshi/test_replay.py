@@ -80,11 +80,11 @@ def session(venue, seed: int, steps: int):
     venue.app.log.close()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_session_with_faults_replays_without_a_difference(tmp_path, seed):
     path = tmp_path / "kalshi.jsonl"
     venue = make_venue(seed, log_path=path, scenario="default", faults=FAULTS, read_lag_ms_max=300)
-    session(venue, seed, 60)
+    session(venue, seed, 45)
     found = replay(path)
     assert found.entries > 200
     assert found.frames > 100
