@@ -125,29 +125,15 @@ def _summary(b: RunBuilder) -> dict:
     total = sum((b.wf[s] for s in STEPS), D(0))
     change = sum(b.cash.values(), D(0)) + b.open_worst - sum(b.capital.values(), D(0))
     assert total == change, (total, change)
-    open_boxes = [r for r in boxes if r["status"] == "open"]
     digest = DecisionDigest()
     for d, _ in b.decisions:
         digest.add(d)
-    bought = sum((p["cost"] + p["fees"] for p in b.pos.values()), D(0))
     per_venue = {v: t(_sum([f for f in fills if f["venue"] == v], "fee")) for v in b.capital}
     sessions = sorted({p.session or "" for p in b.pairs})
     return {
         "schema_version": 1, "config_hash": "c0ffee" * 10 + "c0ff",
         "decision_digest": digest.hexdigest(), "synthetic": b.synthetic,
-        "data": {
-            "name": "quotes", "messages": 2400, "deltas": 9600, "instruments": 2 * len(b.pairs),
-            "sessions": [
-                {"session": s, "kind": "polled",
-                 "start_ns": b.decisions[0][0].ts_ns if b.decisions else b.ts,
-                 "end_ns": b.ts, "messages": 1200,
-                 "pairs": sum((p.session or "") == s for p in b.pairs)}
-                for s in sessions
-            ],
-            "span_ns": [1_783_261_800_000_000_000, b.ts], "windows_only": False,
-            "seed": 7 if b.synthetic else None,
-            "sources": [{"name": "S.parquet", "bytes": 9, "sha256": "ab" * 32}],
-        },
+        "data": _data(b, sessions),
         "models": {
             "fills": "hazard" if b.hazard else "pure", "hazard_seed": 1,
             "latency_ms": {"KALSHI": 0, "POLYMARKET": 0},
@@ -171,21 +157,7 @@ def _summary(b: RunBuilder) -> dict:
             "slippage": t(_sum(boxes, "slippage")),
         },
         "waterfall": wf,
-        "boxes": {
-            "opened": sum(r["contracts"] > 0 for r in boxes),
-            "contracts": t(_sum(boxes, "contracts")),
-            "settled": sum(r["status"] == "settled" for r in boxes),
-            "closed": sum(r["status"] == "closed" for r in boxes), "open": len(open_boxes),
-            "cost": t(_sum(boxes, "cost") + _sum(boxes, "fees")),
-            "return_on_capital": t((total / bought).quantize(D("0.000001"))) if bought else None,
-            "annualised": (
-                None
-                if open_boxes or not bought
-                else t((total / bought * 26).quantize(D("0.0001")))
-            ),
-            "worst_state_loss": t(-_sum(open_boxes, "pnl")),
-            "divergence_loss": t(_sum(open_boxes, "cost") + _sum(open_boxes, "fees")),
-        },
+        "boxes": _boxes(b, boxes, total),
         "orders": {
             "sent": len(b.rows["orders"]), "filled": len(b.rows["orders"]), "partly_filled": 0,
             "missed": 0, "denied": 0, "rejected": 0,
@@ -218,6 +190,50 @@ def _summary(b: RunBuilder) -> dict:
             },
         },
     }  # fmt: skip
+
+
+def _data(b: RunBuilder, sessions: list[str]) -> dict:
+    return {
+        "name": "quotes",
+        "messages": 2400,
+        "deltas": 9600,
+        "instruments": 2 * len(b.pairs),
+        "sessions": [
+            {
+                "session": s,
+                "kind": "polled",
+                "start_ns": b.decisions[0][0].ts_ns if b.decisions else b.ts,
+                "end_ns": b.ts,
+                "messages": 1200,
+                "pairs": sum((p.session or "") == s for p in b.pairs),
+            }
+            for s in sessions
+        ],
+        "span_ns": [1_783_261_800_000_000_000, b.ts],
+        "windows_only": False,
+        "seed": 7 if b.synthetic else None,
+        "sources": [{"name": "S.parquet", "bytes": 9, "sha256": "ab" * 32}],
+    }
+
+
+def _boxes(b: RunBuilder, boxes: list[dict], total: D) -> dict:
+    t = to_text
+    open_boxes = [r for r in boxes if r["status"] == "open"]
+    bought = sum((p["cost"] + p["fees"] for p in b.pos.values()), D(0))
+    return {
+        "opened": sum(r["contracts"] > 0 for r in boxes),
+        "contracts": t(_sum(boxes, "contracts")),
+        "settled": sum(r["status"] == "settled" for r in boxes),
+        "closed": sum(r["status"] == "closed" for r in boxes),
+        "open": len(open_boxes),
+        "cost": t(_sum(boxes, "cost") + _sum(boxes, "fees")),
+        "return_on_capital": t((total / bought).quantize(D("0.000001"))) if bought else None,
+        "annualised": (
+            None if open_boxes or not bought else t((total / bought * 26).quantize(D("0.0001")))
+        ),
+        "worst_state_loss": t(-_sum(open_boxes, "pnl")),
+        "divergence_loss": t(_sum(open_boxes, "cost") + _sum(open_boxes, "fees")),
+    }
 
 
 def _pair(b: RunBuilder, p) -> dict:

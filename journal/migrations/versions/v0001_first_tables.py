@@ -69,6 +69,7 @@ _VIEWS = {
 def upgrade() -> None:
     """Build every table, then the views, then the guards that keep facts as they were written."""
     _runs_and_intents()
+    _intent_parts()
     _decisions()
     _orders()
     _fills()
@@ -145,6 +146,10 @@ def _runs_and_intents() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_intents")),
         sa.UniqueConstraint("intent_id", name=op.f("uq_intents_intent_id")),
     )
+
+
+def _intent_parts() -> None:
+    """Build the legs of an intent and what became of it."""
     op.create_table(
         "intent_legs",
         sa.Column("intent_id", sa.Text(), nullable=False),
