@@ -192,7 +192,7 @@ def test_journal_command(run: Path, tmp_path: Path) -> None:
         journal.add_intent_event(IntentEvent("I-1", 1, "HEDGED", ends=True))
         journal.commit()
     right = RUNNER.invoke(journal_command.app, ["check", str(clean)])
-    assert (right.exit_code, "no open intent" in right.output) == (0, True)
+    assert (right.exit_code, "no intent is open" in right.output) == (0, True)
 
 
 def test_report_command(tmp_path: Path) -> None:
