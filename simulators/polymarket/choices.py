@@ -9,6 +9,9 @@ SWITCHES = (
            "U1: are Protocol-V2 markets public in Gamma, only on the CLOB, or not there at all"),
     Switch("gamma_v2_tokens", "null", ("null", "position_ids"),
            "U1: what a v2 market's clobTokenIds holds in Gamma"),
+    Switch("gamma_oddities", False, (False, True),
+           "lists also hold what the real catalogue holds: a market without tokens yet, one past"
+           " its end, one of three outcomes, one of an unknown version"),
     Switch("signer_limits", "enforce", ("off", "warn", "enforce"),
            "U2: per-signer token buckets: none, warning header only, or 429"),
     Switch("rate_tier", "Standard",

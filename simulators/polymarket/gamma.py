@@ -12,6 +12,7 @@ from simulators.polymarket.gammajson import (
     event_json,
     gamma_condition,
     market_json,
+    oddities,
     series_json,
     tags_json,
     team_json,
@@ -178,8 +179,22 @@ def _events_keyset(call: Call) -> Json:
     return _keyset(call, "events", _find_events(call), _show_event(call))
 
 
+def _market_rows(call: Call) -> list[Any]:
+    """Return the markets asked for, and on unfiltered lists the odd ones if they are on."""
+    rows: list[Any] = list(_find_markets(call))
+    narrow = set(call.query) - {"limit", "offset", "after_cursor", "closed", "active", "order"}
+    if call.world.switches["gamma_oddities"] and not narrow:
+        rows += oddities(call.world)
+    return rows
+
+
+def _show_market(call: Call) -> Callable[[Any], Json]:
+    world = call.world
+    return lambda row: row if isinstance(row, dict) else market_json(world, row)
+
+
 def _markets_keyset(call: Call) -> Json:
-    return _keyset(call, "markets", _find_markets(call), lambda m: market_json(call.world, m))
+    return _keyset(call, "markets", _market_rows(call), _show_market(call))
 
 
 def _events(call: Call) -> Json:
@@ -187,7 +202,7 @@ def _events(call: Call) -> Json:
 
 
 def _markets(call: Call) -> Json:
-    return _offset(call, _find_markets(call), lambda m: market_json(call.world, m))
+    return _offset(call, _market_rows(call), _show_market(call))
 
 
 def _one_market(call: Call) -> Market:

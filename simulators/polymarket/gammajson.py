@@ -213,3 +213,30 @@ def team_json(league: str, name: str, ordering: str) -> dict[str, Any]:
 def visible(world: World, market: Market) -> bool:
     """Return whether the catalogue lists a market: Protocol-V2 ones may be hidden."""
     return market.version != "v2" or world.switches["protocol_v2"] == "listed"
+
+
+def oddities(world: World) -> list[dict[str, Any]]:
+    """Return markets that no client can trade and every client must survive.
+
+    They are the rows of real markets with the fields that make them odd.
+    """
+    plain = next((m for m in world.markets.values() if m.version == "v1"), None)
+    if plain is None:
+        return []
+    changes: tuple[dict[str, Any], ...] = (
+        {"clobTokenIds": "", "enableOrderBook": False, "acceptingOrders": False},
+        {"endDate": "2020-11-04T00:00:00Z", "acceptingOrders": False, "negRisk": None},
+        {
+            "outcomes": json.dumps(["A", "B", "C"]),
+            "outcomePrices": json.dumps(["0", "0", "0"]),
+            "clobTokenIds": json.dumps(["1", "2", "3"]),
+            "conditionId": "",
+            "acceptingOrders": False,
+        },
+        {"version": "v9", "clobTokenIds": None, "positionIds": []},
+    )
+    base = market_json(world, plain)
+    return [
+        {**base, "id": str(900_000 + n), "slug": f"odd-{n}", "questionID": "", **change}
+        for n, change in enumerate(changes)
+    ]

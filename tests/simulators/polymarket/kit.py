@@ -286,9 +286,17 @@ class Running:
 
 
 @asynccontextmanager
-async def running(tmp: Path, *, virtual: bool = False, faults=(), switches=None, scenario="quiet",
-                  options=None):  # fmt: skip
-    now_ns = time.time_ns()
+async def running(
+    tmp: Path,
+    *,
+    virtual: bool = False,
+    start_ns: int = 0,
+    faults=(),
+    switches=None,
+    scenario="quiet",
+    options=None,
+):
+    now_ns = start_ns or time.time_ns()
     clock = VirtualClock(now_ns) if virtual else RealClock()
     context = LaunchContext(
         seed=7,

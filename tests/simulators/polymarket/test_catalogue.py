@@ -284,3 +284,21 @@ async def test_data_pages_errors_and_the_retired_version(tmp_path):
         status, body = await venue.get("data", short)
         assert (status, body["retryable"]) == (400, False)
         assert (await venue.get("data", "/positions?user=0x0"))[0] == 410
+
+
+@pytest.mark.parametrize(("choice", "odd"), [(False, 0), (True, 4)])
+async def test_gamma_oddities_switch(tmp_path, choice, odd):
+    async with running(tmp_path, switches={"gamma_oddities": choice}) as venue:
+        rows = (await venue.get("gamma", "/markets/keyset?limit=100&closed=false"))[1]["markets"]
+        strange = [row for row in rows if row["slug"].startswith("odd-")]
+        assert len(strange) == odd
+        assert len(rows) == len(venue.world.markets) + odd
+        if choice:
+            kinds = [
+                len(json.loads(row["outcomes"])) == 2
+                and row["version"] in ("v1", "v2")
+                and bool(row["clobTokenIds"])
+                and row["acceptingOrders"]
+                for row in strange
+            ]
+            assert not any(kinds), "none of them can be traded"

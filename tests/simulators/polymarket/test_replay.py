@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from simulators.market import BackgroundMarket
 from simulators.polymarket.replay import replay
-from tests.simulators.polymarket.kit import running
+from tests.simulators.polymarket.kit import START_NS, S, running
 
 pytestmark = pytest.mark.asyncio
 
@@ -71,3 +72,43 @@ async def test_a_foreign_log_is_refused(tmp_path):
     path.write_text('{"log": 1, "venue": "kalshi"}\n')
     with pytest.raises(ValueError, match="expected 'polymarket'"):
         replay(path)
+
+
+async def script(tmp_path):
+    """Ask one sequence of requests at one exchange time after another; return every answer."""
+    answers = []
+    faults = [{"scope": "* /order", "probability": 0.3, "kind": "accept_then_5xx"}]
+    options = {"virtual": True, "start_ns": START_NS, "faults": faults}
+    async with running(tmp_path, switches={"fail_per_mille": 600}, **options) as venue:
+        account, trader = venue.ready["accounts"][0], venue.trader()
+        books, tick = venue.venue.market_port(), venue.venue.tick
+        market = next(m for m in venue.world.markets.values() if not m.seconds_delay)
+        flow = BackgroundMarket(7, {"polymarket": books})
+        for step in range(12):
+            now_ns = venue.venue.clock.advance(S)
+            flow.step(now_ns)
+            tick(now_ns)
+            price = ("0.4", "0.7")[step % 2]
+            order = trader.body(market, "BUY", price, 6)
+            asked = [
+                ("POST", "/order", order),
+                ("GET", f"/book?token_id={market.tokens[0]}", None),
+                ("GET", "/data/orders", None),
+                ("GET", "/data/trades", None),
+                ("GET", "/balance-allowance?asset_type=COLLATERAL", None),
+                ("DELETE", "/cancel-all", None),
+            ]
+            for method, path, body in asked:
+                status, answer, _ = await venue.ask(method, path, body, account)
+                answers.append((path, status, answer))
+    return answers
+
+
+async def test_same_requests_same_replies(tmp_path):
+    first, second = await script(tmp_path), await script(tmp_path)
+    assert first == second
+    statuses = {status for path, status, _ in first if path == "/order"}
+    assert statuses == {200, 503}, "faults hit, and hit the same requests"
+    states = {t["status"] for path, _, page in first if path == "/data/trades"
+              for t in page["data"]}  # fmt: skip
+    assert {"CONFIRMED", "FAILED"} <= states
