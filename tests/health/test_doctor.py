@@ -173,12 +173,20 @@ def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "python" in text.output
 
 
+def test_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = {c["check"]: c for c in json.loads(RUNNER.invoke(app, ["--json"]).output)["checks"]}
+    assert found["packages"]["status"] == found["settings"]["status"] == "ok"
+    assert str(tmp_path) in found["writing"]["found"]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_blocker_sets_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = [Finding("fail", "python", "3.9", "install 3.13"), Finding("warn", "x", "y", "z")]
-    monkeypatch.setattr("twinbook.commands.doctor.examine", lambda _here: blocked)
+    monkeypatch.setattr("twinbook.commands.doctor.examine", lambda _here, **_: blocked)
     result = RUNNER.invoke(app, [])
     assert result.exit_code == 1
     assert "-> install 3.13" in result.output
     assert "1 of 2 checks block, 1 warn" in result.output
-    monkeypatch.setattr("twinbook.commands.doctor.examine", lambda _here: blocked[1:])
+    monkeypatch.setattr("twinbook.commands.doctor.examine", lambda _here, **_: blocked[1:])
     assert RUNNER.invoke(app, []).exit_code == 0

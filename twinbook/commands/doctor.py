@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from twinbook.health.checks import Finding, examine
+from twinbook.health.checks import LOCK_FILE, Finding, examine
 from twinbook.health.online import examine_online
 
 app = typer.Typer(
@@ -35,12 +35,18 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is missing here and how to get it."""
-    found = examine(Path.cwd())
+    found = examine(Path.cwd(), root=_root(Path.cwd()))
     if online:
         found += examine_online()
     typer.echo(as_data(found) if as_json else "\n".join(as_text(found)))
     if any(f.status == "fail" for f in found):
         raise typer.Exit(EXIT_BLOCKED)
+
+
+def _root(here: Path) -> Path:
+    """Return the repository: this folder, or the one the program runs from."""
+    home = Path(__file__).resolve().parents[2]
+    return here if (here / LOCK_FILE).is_file() or not (home / LOCK_FILE).is_file() else home
 
 
 def as_text(found: Sequence[Finding]) -> list[str]:

@@ -116,9 +116,8 @@ def check(journal: JournalFile) -> None:
         typer.echo(line)
     if lines:
         raise typer.Exit(EXIT_FOUND)
-    typer.echo(
-        f"{some(len(found), 'run')}: every fee as expected, every belief true, no open intent"
-    )
+    what = "no fee differs from what was expected, no belief from the truth, no intent is open"
+    typer.echo(f"{some(len(found), 'run')}: {what}")
 
 
 @app.command()

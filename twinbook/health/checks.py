@@ -30,6 +30,7 @@ PYTHON_MIN, PYTHON_END = (3, 12), (3, 14)
 DISK_FAIL, DISK_WARN = 1 * GIB, 5 * GIB
 MEMORY_FAIL, MEMORY_WARN = GIB // 2, 2 * GIB
 FILES_MIN = 1_024
+LOCK_FILE = "requirements.lock"
 #: Without these no backtest runs; other packages may lag the lock file with a warning.
 VITAL = ("nautilus-trader", "msgspec", "pyarrow", "pandas", "numpy", "typer")
 _LOCKED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)\s*(;[^\\]*)?")
@@ -44,29 +45,33 @@ class Finding(msgspec.Struct, frozen=True):
     fix: str = ""
 
 
-def examine(here: Path, env: Mapping[str, str] | None = None) -> list[Finding]:
+def examine(
+    here: Path, *, root: Path | None = None, env: Mapping[str, str] | None = None
+) -> list[Finding]:
     """Run every check that needs no network.
 
     Parameters
     ----------
     here : Path
-        The folder the program runs in: looked at for the lock file and ``configs/``, and for
-        disk space and the right to write.
+        The folder the program runs in: examined for disk space and the right to write.
+    root : Path or None
+        The repository, with the lock file and ``configs/``; ``here`` by default.
     env : Mapping or None
         The environment; the process's own by default.
     """
     env = os.environ if env is None else env
+    root = here if root is None else root
     return [
         check_python(sys.version_info[:3]),
         check_platform(sys.platform, platform.machine(), platform.libc_ver()),
-        *check_packages(here / "requirements.lock"),
+        *check_packages(root / LOCK_FILE),
         check_disk(here),
         check_memory(_available_memory()),
         check_writing(here),
         check_sqlite(here),
         check_files(_file_limit()),
         *check_data(env.get("TWINBOOK_DATA")),
-        *check_configs(here / "configs"),
+        *check_configs(root / "configs"),
         check_clock_sync(_kernel_clock()),
         check_wall_clock(time.time_ns()),
         check_monotonic(time.time_ns, time.monotonic_ns),
