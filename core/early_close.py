@@ -86,13 +86,6 @@ def best_close(
     return best
 
 
-def per_box(walk_a: Walk, walk_b: Walk, size_u: int) -> Decimal:
-    """Return the proceeds per box in dollars, for reports."""
-    return (
-        Decimal(walk_a.proceeds_u + walk_b.proceeds_u) / Decimal(size_u) if size_u else Decimal(0)
-    )
-
-
 def worth_looking(bid_a_u: int, bid_b_u: int, hold_n: int) -> bool:
     """Say whether the best bids alone could beat holding: the gate of early closes."""
     return (bid_a_u + bid_b_u) * RATIO > hold_n * SCALE

@@ -214,7 +214,3 @@ class PriceGrid:
     def step_u(self, price_u: int) -> int:
         """Return the tick size in units at this price."""
         return self._band(price_u)[2]
-
-    def mirror_u(self, price_u: int) -> int:
-        """Return the price of the other outcome."""
-        return SCALE - price_u

@@ -18,7 +18,7 @@ import msgspec
 from core.contracts import Direction, Outcome, State, Venue
 from core.fees import FeeTerms
 from core.fees.kalshi import datetime_ns
-from core.money import PriceGrid, TickBand, to_text
+from core.money import PriceGrid, TickBand
 from core.reasons import Reason
 
 SCHEMA = 1
@@ -434,9 +434,3 @@ def blind(pairs: Collection[Pair]) -> tuple[Pair, ...]:
 def uniform_ticks(step: Decimal | str) -> tuple[TickBand, ...]:
     """Return the bands of a market with one tick size."""
     return (TickBand(Decimal(0), Decimal(1), Decimal(step)),)
-
-
-def describe_terms(terms: MarketTerms) -> str:
-    """Say the trading terms in a line for people."""
-    ticks = " ".join(f"{to_text(b.start)}–{to_text(b.end)}:{to_text(b.step)}" for b in terms.ticks)
-    return f"tick {ticks}, lot {to_text(terms.lot)}, min {to_text(terms.size_min)} {terms.currency}"

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from core.contracts import AGREEING, Holding, State
-from core.pairs import Pair
 
 
 class Payout(NamedTuple):
@@ -36,12 +35,6 @@ def payout(holding: Holding, value_a: Decimal | None, value_b: Decimal | None) -
         None if value_a is None else holding.yes_a * value_a + holding.no_a * (1 - value_a),
         None if value_b is None else holding.yes_b * value_b + holding.no_b * (1 - value_b),
     )
-
-
-def states_of(pair: Pair) -> tuple[State, ...]:
-    """Return the states a pair can still end in: the settled one, or YES and NO."""
-    settled = pair.settled_state
-    return AGREEING if settled is None else (settled,)
 
 
 def worst_value(

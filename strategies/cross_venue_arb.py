@@ -17,7 +17,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 from core.capital import CapitalLedger
 from core.contracts import Direction, Outcome
-from core.early_close import CloseSize, best_close, hold_value_n
+from core.early_close import CloseSize, best_close, hold_value_n, worth_looking
 from core.intents import IntentSink, NullSink
 from core.ladder import CostCurve
 from core.legs import Phase
@@ -28,10 +28,11 @@ from core.record import Stamp, closing, opening
 from messages.decisions import Counters, CountersMessage, DecisionMessage
 from messages.fills import FILL_REVERTED, FillReverted
 from messages.health import FEED_HEALTH, FeedHealth
-from strategies.boxes import BoxDesk, RunningBox
+from strategies.boxes import BoxDesk
 from strategies.config import CrossVenueArbConfig
 from strategies.exposure import ExposureBook
 from strategies.handles import RAW_PER_UNIT, CostBounds, MarketHandle, PairHandle
+from strategies.running import RunningBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ _FEES_TIMER = "fees"
 _COUNTERS_TIMER = "counters"
 
 
-class CrossVenueArb(Strategy):
+class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base has no stubs
     """Trades approved pairs of one event on two venues.
 
     Parameters
@@ -356,15 +357,15 @@ class CrossVenueArb(Strategy):
     @staticmethod
     def _bids_beat(pair: PairHandle, direction: Direction, hold_n: int) -> bool:
         """Say whether the best bids alone, without fees, could beat holding."""
-        bids = 0
+        bids = []
         for leg, handle in enumerate(pair.markets):
             own_yes = (direction.outcome(leg) is Outcome.YES) != handle.inverse
             price = handle.best_bid() if own_yes else handle.best_ask()
             if price is None:
                 return False
-            price_u = price.raw // RAW_PER_UNIT  # type: ignore[attr-defined]  # Price
-            bids += price_u if own_yes else SCALE - price_u
-        return bids * 1000 > hold_n
+            price_u = price.raw // RAW_PER_UNIT
+            bids.append(price_u if own_yes else SCALE - price_u)
+        return worth_looking(bids[0], bids[1], hold_n)
 
     def _close_size(
         self, running: RunningBox, views: tuple[LegView, LegView], hold_n: int

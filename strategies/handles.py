@@ -279,6 +279,6 @@ def _ladder(levels: list) -> Ladder:  # type: ignore[type-arg]  # Nautilus BookL
     return clean((level.price.raw // RAW_PER_UNIT, _size_u(level)) for level in levels)
 
 
-def _size_u(level: object) -> int:
+def _size_u(level: Any) -> int:  # noqa: ANN401 - Nautilus BookLevel has no stubs
     """Return a level's size in units: the sum of its orders' exact raw sizes."""
-    return sum(order.size.raw for order in level.orders()) // RAW_PER_UNIT  # type: ignore[attr-defined]  # BookLevel
+    return int(sum(order.size.raw for order in level.orders()) // RAW_PER_UNIT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -30,6 +31,10 @@ NOW = 1_780_000_000_000_000_000
 K = KalshiFees("quadratic", regime="2026q3").at(0)
 P = PolymarketFees(D("0.05")).at(0)
 RICH = 10**12
+
+
+def at(ts_ns):
+    return datetime.fromtimestamp(ts_ns // 10**9, tz=UTC)
 
 
 def levels(*rows):
@@ -173,6 +178,19 @@ def test_carry_grows_with_the_lock_up():
     slow = look(pair=make_pair(lockup_days=D(90)))
     assert slow.reason is Reason.BELOW_HURDLE
     assert slow.required > D("0.024")
+
+
+@pytest.mark.parametrize(
+    ("pair", "days"),
+    [
+        ({"lockup_days": D("2.5")}, D("2.5")),
+        ({"lockup_days": None}, D(14)),
+        ({"lockup_days": None, "expected_settlement": at(NOW + 10 * 86_400 * 10**9)}, D(11)),
+        ({"lockup_days": None, "expected_settlement": at(NOW - 10 * 86_400 * 10**9)}, D(1)),
+    ],
+)
+def test_the_lock_up_comes_from_the_pair_its_date_or_the_default(pair, days):
+    assert PairSetup(make_pair(**pair), Policy()).lockup_days(NOW, Policy()) == days
 
 
 def test_grade_b_gets_half_the_size():

@@ -23,7 +23,6 @@ from core.pairs import (
     Route,
     Settlement,
     blind,
-    describe_terms,
     encode_pairs,
     parse_pairs,
     tradeable,
@@ -208,10 +207,6 @@ def test_the_documented_example_is_a_valid_file():
     now_ns = datetime_ns(datetime(2026, 1, 27, tzinfo=UTC))
     assert tradeable(pair, now_ns, observe_ns_min=86_400 * 10**9) is None
     assert pair.b.instrument(Outcome.YES) == f"{pair.b.no}.POLYMARKET"
-
-
-def test_terms_can_be_read_by_people():
-    assert describe_terms(terms()) == "tick 0–1:0.01, lot 0.01, min 0.01 USD"
 
 
 RECORDED = {
