@@ -11,6 +11,7 @@ from simulators.polymarket.replay import replay
 from tests.simulators.polymarket.kit import START_NS, S, running
 
 pytestmark = pytest.mark.asyncio
+FATES = {"fail_per_mille": 600, "mined_ms_min": 500, "mined_ms_max": 900}
 
 
 async def session(tmp_path, faults=()):
@@ -79,7 +80,7 @@ async def script(tmp_path):
     answers = []
     faults = [{"scope": "* /order", "probability": 0.3, "kind": "accept_then_5xx"}]
     options = {"virtual": True, "start_ns": START_NS, "faults": faults}
-    async with running(tmp_path, switches={"fail_per_mille": 600}, **options) as venue:
+    async with running(tmp_path, switches=FATES, **options) as venue:
         account, trader = venue.ready["accounts"][0], venue.trader()
         books, tick = venue.venue.market_port(), venue.venue.tick
         market = next(m for m in venue.world.markets.values() if not m.seconds_delay)
