@@ -1,10 +1,10 @@
 """The stream of a replay: rows of a catalog become atomic book updates and settlements, in order.
 
-* Rows come from Nautilus's Rust session, in time order over all files, some thousands at a time:
-  memory does not grow with the length of the data.
+* Rows come in time order over all books, some thousands at a time (``backtests.reader``): memory
+  does not grow with the length of the data.
 * Rows of one venue message are handed over as one ``OrderBookDeltas`` (``F_LAST`` ends it), so
   that nobody ever sees or fills against half a snapshot. A message may span two chunks.
-* Settlements are merged in by time. Nautilus's session cannot stream ``InstrumentClose``.
+* Settlements are merged in by time.
 """
 
 from __future__ import annotations
@@ -13,26 +13,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-from nautilus_trader.core.nautilus_pyo3 import DataBackendSession, drop_cvec_pycapsule
-from nautilus_trader.model.data import (
-    InstrumentClose,
-    OrderBookDelta,
-    OrderBookDeltas,
-    capsule_to_list,
-)
+from nautilus_trader.model.data import InstrumentClose, OrderBookDelta, OrderBookDeltas
 from nautilus_trader.model.enums import InstrumentCloseType, RecordFlag
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.objects import Price
 
 from backtests.errors import ReplayError
+from backtests.reader import DeltaReader
 
 if TYPE_CHECKING:
     from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 _LAST = int(RecordFlag.F_LAST)
-
-#: Rows in one piece when the whole stream is wanted at once.
-ONE_SHOT_ROWS = 1 << 40
 
 Event = OrderBookDelta | OrderBookDeltas | InstrumentClose
 
@@ -159,13 +151,17 @@ def stream(
 def _chunks(
     catalog: ParquetDataCatalog, instruments: Sequence[str], chunk_rows: int
 ) -> Iterator[list[OrderBookDelta]]:
-    session = DataBackendSession(chunk_size=chunk_rows or ONE_SHOT_ROWS)
-    session = catalog.backend_session(
-        data_cls=OrderBookDelta, identifiers=list(instruments), session=session
-    )
-    for chunk in session.to_query_result():
-        rows = capsule_to_list(chunk)
-        drop_cvec_pycapsule(chunk)
+    """Yield rows in time order, ``chunk_rows`` at a time; 0 yields all in one list."""
+    reader = DeltaReader(catalog, instruments)
+    rows: list[OrderBookDelta] = []
+    for piece in reader.slices():
+        rows += reader.deltas(piece)
+        start = 0
+        while chunk_rows and len(rows) - start >= chunk_rows:
+            yield rows[start : start + chunk_rows]
+            start += chunk_rows
+        del rows[:start]
+    if rows:
         yield rows
 
 

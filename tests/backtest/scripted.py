@@ -20,6 +20,7 @@ class ScriptedConfig(StrategyConfig, frozen=True, kw_only=True):
 class Scripted(Strategy):
     def __init__(self, config: ScriptedConfig) -> None:
         super().__init__(config)
+        self.seen: dict[str, list] = {}
 
     def on_start(self) -> None:
         for book in self.config.books:
@@ -28,7 +29,11 @@ class Scripted(Strategy):
             self.clock.set_time_alert_ns(f"o{number}", row["at_ns"], lambda _, r=row: self._send(r))
 
     def on_order_book_deltas(self, deltas) -> None:
-        pass
+        book = self.cache.order_book(deltas.instrument_id)
+        self.seen[str(deltas.instrument_id)] = [
+            [(str(level.price), level.size()) for level in side]
+            for side in (book.bids(), book.asks())
+        ]
 
     def _send(self, row: dict) -> None:
         instrument = InstrumentId.from_str(row["instrument"])

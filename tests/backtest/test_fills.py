@@ -201,3 +201,21 @@ def test_the_chunk_size_changes_nothing(tmp_path: Path) -> None:
         seen.append((outcome.fills, outcome.cash, outcome.replay.counts.messages))
     assert all(run == seen[0] for run in seen)
     assert len(seen[0][0]) == 8
+
+
+def test_strategies_see_a_book_without_what_was_taken(world: World) -> None:
+    """From the next update on, as a venue would show it; a level that is gone is not shown."""
+    flat(world, asks=(("0.46", "100"), ("0.47", "50")))
+    world.buy(1.5, K_YES, "130", "0.47")
+    world.buy(2.5, K_NO, "40", "0.56")
+    bids, asks = world.run().seen[K_YES]
+    assert bids == [("0.4400", 60.0)]
+    assert asks == [("0.4700", 20.0)]
+
+
+def test_a_refilled_level_is_shown_whole_again(world: World) -> None:
+    world.market()
+    for at_s, size in ((0, "100"), (2, "100"), (4, "161"), (6, "120")):
+        world.book(at_s, K_YES, [("0.44", "100")], [("0.46", size)])
+    world.buy(1, K_YES, "60", "0.46")
+    assert world.run().seen[K_YES][1] == [("0.4600", 120.0)]

@@ -222,6 +222,7 @@ class Outcome:
         self.open = sorted(str(p.instrument_id) for p in cache.positions_open())
         self.orders = {o.client_order_id.value: o.status_string() for o in cache.orders()}
         self.hazard = replay.hazard
+        self.seen = getattr(replay.engine.trader.strategies()[0], "seen", {})
 
 
 def hazard_table(**more) -> HazardTable:
