@@ -234,8 +234,10 @@ class Recording:
         self._check(size_name, table, ~no_size & (size <= 0), "size > 0 (null where no quote)")
         lot = _LIMB // SIZE_UNITS
         self.floored_sizes += int(np.count_nonzero(size % lot))
-        price = np.where(no_price, none, price // step)
-        return price, size // lot
+        size //= lot
+        # less than 0.01 contract is no quote the catalog could hold
+        price = np.where(no_price | (size == 0), none, price // step)
+        return price, size
 
     def _check(
         self, name: str, table: pa.RecordBatch, wrong: NDArray[np.bool_], allowed: str

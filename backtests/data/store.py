@@ -33,9 +33,11 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         work.chmod(0o755)
         yield work
+        old = work.with_suffix(".old")
         if target.is_dir():
-            shutil.rmtree(target)
+            target.rename(old)
         work.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise

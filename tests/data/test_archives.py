@@ -357,6 +357,20 @@ def test_files_of_another_schema_are_refused(tmp_path):
     assert examine(v2, Archive.POLYMARKET_V1).verdict is Verdict.REJECT
 
 
+def test_prices_that_went_through_a_float_are_refused(tmp_path):
+    kalshi = a.kalshi_hour(tmp_path, HOUR, a.quiet_kalshi(T))
+    v2 = a.v2_hour(tmp_path, HOUR, a.quiet_polymarket(T))
+    for path, column in ((kalshi, "delta"), (v2, "best_bid")):
+        table = pq.read_table(path)
+        at = table.schema.get_field_index(column)
+        floats = table[column].cast("double")
+        pq.write_table(table.set_column(at, column, floats), path)
+    with pytest.raises(DataError, match=r"delta: found type double; allowed: decimal numbers"):
+        read_kalshi(kalshi, [TICKER])
+    with pytest.raises(DataError, match="best_bid: found type double"):
+        read_polymarket(v2, Archive.POLYMARKET_V2, [TOKEN])
+
+
 # -- health -----------------------------------------------------------------------------------
 
 

@@ -132,6 +132,18 @@ def test_sizes_finer_than_the_catalog_are_floored_and_counted(tmp_path):
     assert read_top(made.top_path(KALSHI)).ask_size[0] == 1_000
 
 
+def test_a_quote_below_the_catalogs_smallest_size_is_no_quote(tmp_path):
+    rows = support.polled()
+    rows[0]["ask_sz"] = "0.009"
+    src = support.write(tmp_path / "src", {"S1": rows}, [support.pair_entry()])
+    made = build_dataset(src, tmp_path / "d", accept_recorded=True)
+    top = read_top(made.top_path(KALSHI))
+    assert (top.ask[0], top.ask_size[0]) == (10_000, 0)
+    first = made.catalog().query(OrderBookDelta, identifiers=[KALSHI])[2]
+    assert (str(first.order.price), str(first.order.size)) == ("1.0000", "1.00")
+    assert made.quality()["instruments"][KALSHI]["no_ask"] == 1
+
+
 def test_many_small_batches_say_the_same_as_one(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("backtests.data.recording._BATCH_ROWS", 3)
     src = support.both(tmp_path / "src")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from backtests.data.errors import DataError
 from core.money import to_units
 
 #: One $0.0001 in units of 0.000001.
@@ -59,6 +61,25 @@ class Rows(NamedTuple):
 
     events: dict[str, list[Event]]
     counts: dict[str, Counter[str]]
+
+
+def require_columns(path: Path, schema: pa.Schema, names: Iterable[str]) -> list[str]:
+    """Check that a file has these columns and that none of its numbers is a binary float.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or holds floats: a price that went through one is another price.
+    """
+    names = list(names)
+    for name in names:
+        at = schema.get_field_index(name)
+        if at < 0:
+            raise DataError(path, "no such column", ", ".join(names), field=name)
+        kind = schema.field(at).type
+        if pa.types.is_floating(kind):
+            raise DataError(path, f"type {kind}", "decimal numbers or text", field=name)
+    return names
 
 
 def price_units(value: object) -> int | None:

@@ -30,12 +30,12 @@ from backtests.data.archives.events import (
     Rows,
     Snapshot,
     price_units,
+    require_columns,
     scaled,
     size_units,
     times_ns,
 )
 from backtests.data.deltas import SIDE_BUY, SIDE_SELL
-from backtests.data.errors import DataError
 from backtests.data.recording import PRICE_UNITS
 
 COLUMNS = (
@@ -59,12 +59,10 @@ def read_kalshi(path: Path, tickers: Collection[str]) -> Rows:
     Raises
     ------
     DataError
-        If a column is missing.
+        If a column is missing or holds floats.
     """
     file = pq.ParquetFile(path)
-    for name in COLUMNS:
-        if file.schema_arrow.get_field_index(name) < 0:
-            raise DataError(path, "no such column", ", ".join(COLUMNS), field=name)
+    require_columns(path, file.schema_arrow, COLUMNS)
     wanted = pa.array(sorted(tickers), pa.string())
     events: dict[str, list[Event]] = {t: [] for t in tickers}
     counts: dict[str, Counter[str]] = {t: Counter() for t in tickers}

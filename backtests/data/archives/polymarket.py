@@ -16,7 +16,7 @@ Rules (archive notes of 2026-11):
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,12 @@ from backtests.data.archives.events import (
     Rows,
     Snapshot,
     price_units,
+    require_columns,
     size_units,
     times_ns,
 )
 from backtests.data.archives.files import Archive
 from backtests.data.deltas import SIDE_BUY, SIDE_SELL
-from backtests.data.errors import DataError
 from backtests.data.recording import PRICE_UNITS
 from core.money import to_units
 
@@ -59,7 +59,7 @@ def read_polymarket(path: Path, archive: Archive, tokens: Collection[str]) -> Ro
     Raises
     ------
     DataError
-        If the file has neither generation's columns.
+        If the file has neither generation's columns, or floats in them.
     """
     reader = _read_v1 if archive is Archive.POLYMARKET_V1 else _read_v2
     rows = reader(path, tokens)
@@ -78,13 +78,6 @@ def _forward(events: list[Event]) -> list[Event]:
     return out
 
 
-def _columns(path: Path, schema: pa.Schema, names: Iterable[str]) -> list[str]:
-    for name in names:
-        if schema.get_field_index(name) < 0:
-            raise DataError(path, "no such column", ", ".join(names), field=name)
-    return list(names)
-
-
 # -- v2 ---------------------------------------------------------------------------------------
 
 
@@ -93,7 +86,7 @@ def _read_v2(path: Path, tokens: Collection[str]) -> Rows:
     schema = file.schema_arrow
     text = schema.get_field_index("bids") >= 0
     book = _V2_TEXT if text else _V2_LISTS
-    names = _columns(path, schema, (*_V2, *_V2_BEST, *book))
+    names = require_columns(path, schema, (*_V2, *_V2_BEST, *book))
     events: dict[str, list[Event]] = {t: [] for t in tokens}
     counts: dict[str, Counter[str]] = {t: Counter() for t in tokens}
     found: dict[str, list[tuple[int, int, Event]]] = {t: [] for t in tokens}
@@ -223,7 +216,7 @@ _V1Decoder = msgspec.json.Decoder(_V1Message)
 
 def _read_v1(path: Path, tokens: Collection[str]) -> Rows:
     file = pq.ParquetFile(path)
-    names = _columns(path, file.schema_arrow, _V1)
+    names = require_columns(path, file.schema_arrow, _V1)
     counts: dict[str, Counter[str]] = {t: Counter() for t in tokens}
     found: dict[str, list[tuple[int, int, Event]]] = {t: [] for t in tokens}
     pattern = "|".join(sorted(tokens))
