@@ -372,7 +372,8 @@ class OrderTracker:
         return self._translate(self.ledger.acknowledged(order.client_id, order.order_id))
 
     def _more_matched(self, order: Tracked, matched: Decimal) -> list[Effect]:
-        if matched > self.filled(order.client_id) + _DUST:
+        accounted = self.filled(order.client_id) + self.fills.void_size(order.order_id)
+        if matched > accounted + _DUST:
             return [NeedTrades(order.order_id)]
         return []
 
