@@ -324,13 +324,13 @@ def _some(names: list[str]) -> str:
     return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
 
 
-def write_recording(path: Path, columns: Mapping[str, list[Any]]) -> None:
+def write_recording(path: Path | str, columns: Mapping[str, list[Any]]) -> None:
     """Write a recording in this schema: the reference for who records their own.
 
     Parameters
     ----------
-    path : Path
-        Where to write.
+    path : Path or str
+        Where to write; folders are made.
     columns : mapping
         Column name -> values; prices and sizes as decimal text, times as int ns UTC.
     """
@@ -339,4 +339,5 @@ def write_recording(path: Path, columns: Mapping[str, list[Any]]) -> None:
         [pa.field(n, types[kind], nullable=null) for n, (kind, null) in COLUMNS.items()],
         metadata={VERSION_KEY: str(RECORDING_SCHEMA_VERSION).encode()},
     )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({n: columns[n] for n in COLUMNS}, schema=schema), path)

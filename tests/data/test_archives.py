@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -492,6 +493,31 @@ def test_hours_become_a_dataset(tmp_path):
         next(s.name for s in made.manifest.sources)
         == "kalshi/kalshi_orderbook_2026-06-01T11.parquet"
     )
+
+
+def test_the_no_token_is_a_check_on_the_yes_book(tmp_path):
+    (pair,) = PAIR
+    known = msgspec.structs.replace(
+        pair, markets=(pair.a, msgspec.structs.replace(pair.b, no="7" * 76))
+    )
+    mirror = _mirror(tmp_path / "m")
+    turned = {"47": "53", "48": "52", "55": "45", "52": "48"}
+    for i, wrong in ((-1, False), (0, True)):
+        hour = HOUR + timedelta(hours=i)
+        t = hour_ns(hour)
+        rows = a.quiet_polymarket(t)
+        rows.append(a.p_book(t + 5 * SECOND, P_BIDS, P_ASKS))
+        bids = [(f"0.{turned[p[2:]]}", s) for p, s in P_ASKS]
+        asks = [(f"0.{turned[p[2:]]}", s) for p, s in P_BIDS]
+        if wrong:
+            bids = bids[:1]
+        rows.append(a.p_book(t + 6 * SECOND, bids, asks, token="7" * 76))
+        a.v2_hour(mirror, hour, rows)
+    made = load_archives(mirror, (known,), tmp_path / "d", SETTINGS)
+    market = json.loads((made.path / "coverage.json").read_text())["markets"][f"{TOKEN}.POLYMARKET"]
+    assert market["rows"]["mirror_compared"] == 3
+    assert market["rows"]["mirror_agreed"] == 1, "the second and third hour differ"
+    assert f"{'7' * 76}.POLYMARKET" in {i.id.value for i in made.catalog().instruments()}
 
 
 def test_a_missing_hour_closes_the_book_it_does_not_freeze_it(tmp_path):

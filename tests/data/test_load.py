@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -176,6 +178,19 @@ def _digest(root: Path) -> dict[str, str]:
         for p in sorted(root.rglob("*"))
         if p.is_file() and p.name != "dataset.json"
     }
+
+
+def test_the_example_of_the_guide_makes_a_recording_that_loads(tmp_path, monkeypatch):
+    guide = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", guide, re.S) if "write_recording" in b]
+    assert len(blocks) == 1
+    monkeypatch.chdir(tmp_path)
+    exec(blocks[0], {})
+    names = {"pair_id": "cup-france", "kalshi_ticker": "KXMENWORLDCUP-26-FR"}
+    pair = support.pair_entry(**names, polymarket_token_yes="1082336038194677064763")
+    Path("my-recordings/pairs.json").write_text(json.dumps([pair]))
+    made = build_dataset(tmp_path / "my-recordings", tmp_path / "d", accept_recorded=True)
+    assert [i.observations for i in made.instruments] == [1, 1]
 
 
 @pytest.mark.data

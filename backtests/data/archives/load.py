@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from backtests.data.archives.events import Event, Lost
+from backtests.data.archives.books import State
+from backtests.data.archives.events import Event, Lost, Snapshot
 from backtests.data.archives.files import (
     HOUR_FORMAT,
     Archive,
@@ -48,10 +49,10 @@ from backtests.data.errors import DataError
 from backtests.data.instruments import books_of
 from backtests.data.load import BookStats, strictly_increasing, write_instruments
 from backtests.data.quality import check_dataset
-from backtests.data.recording import NO_ASK, NO_BID
+from backtests.data.recording import NO_ASK, NO_BID, PRICE_UNITS
 from backtests.data.store import new_folder, sha256
 from core.contracts import Venue
-from core.pairs import Pair, encode_pairs
+from core.pairs import Pair, PairMarket, encode_pairs
 
 COVERAGE_FILE = "coverage.json"
 ATTRIBUTION = "pmxt, archive.pmxt.dev, CC BY 4.0"
@@ -107,6 +108,9 @@ class _Market:
     started: bool = False
     deltas: DeltaWriter | None = None
     top: TopWriter | None = None
+    #: The NO token of a Polymarket market, where the pairs name it, and its own replay: a check.
+    mirror_key: str | None = None
+    mirror: MarketReplay = field(default_factory=MarketReplay)
 
 
 def load_archives(
@@ -170,7 +174,11 @@ class _ArchiveLoader:
             for market in pair.markets:
                 key = market.market if market.venue is Venue.KALSHI else market.yes
                 self._markets[market.yes_id] = _Market(
-                    key, market.venue, BookStats(books[market.yes_id]), MarketReplay()
+                    key,
+                    market.venue,
+                    BookStats(books[market.yes_id]),
+                    MarketReplay(),
+                    mirror_key=market.no if _is_token(market) else None,
                 )
 
     # -- reading --
@@ -211,6 +219,7 @@ class _ArchiveLoader:
             if not trailing:  # the window ends here anyway
                 for market in markets:
                     market.pending.append(Lost(hour_ns(hour), -1))
+                    market.mirror.book.lose()
             return
         self._sources.append(
             Source(f"{archive.value}/{path.name}", path.stat().st_size, sha256(path))
@@ -219,11 +228,30 @@ class _ArchiveLoader:
         if archive is Archive.KALSHI:
             rows = read_kalshi(path, keys)
         else:
+            keys |= {m.mirror_key for m in markets if m.mirror_key is not None}
             rows = read_polymarket(path, archive, keys)
         for market in markets:
             market.replay.reseed = health.verdict is Verdict.ACCEPT
             market.counts += rows.counts[market.key]
             self._take(market, rows.events[market.key])
+            if market.mirror_key is not None:
+                self._compare(market, rows.events[market.mirror_key])
+
+    @staticmethod
+    def _compare(market: _Market, events: list[Event]) -> None:
+        """Replay the NO token and compare it with the YES book once an hour: they are mirrors."""
+        yes = MarketReplay()
+        yes.feed([*_last_book(market.replay), *market.pending])
+        market.mirror.feed(events)
+        no = market.mirror.book
+        if yes.book.state is not State.LIVE or no.state is not State.LIVE:
+            return
+        same = (yes.book.best_bid, yes.book.best_ask) == (
+            PRICE_UNITS - no.best_ask,
+            PRICE_UNITS - no.best_bid,
+        )
+        market.counts["mirror_compared"] += 1
+        market.counts["mirror_agreed"] += int(same)
 
     @staticmethod
     def _take(market: _Market, events: list[Event]) -> None:
@@ -414,6 +442,18 @@ class _ArchiveLoader:
                 counts=dict(totals),
             ),
         )
+
+
+def _is_token(market: PairMarket) -> bool:
+    """Say whether a Polymarket market's NO symbol is a token id (some pairs do not know it)."""
+    return market.venue is Venue.POLYMARKET and market.no.isdigit()
+
+
+def _last_book(replay: MarketReplay) -> list[Event]:
+    """Return the replay's book as a snapshot to start another replay from."""
+    if replay.book.state is not State.LIVE:
+        return []
+    return [Snapshot(replay.last_ns, -1, dict(replay.book.bids), dict(replay.book.asks))]
 
 
 def _columns(
