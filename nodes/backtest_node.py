@@ -26,6 +26,7 @@ from backtests.data import (
     DataError,
     Dataset,
     build_dataset,
+    check_dataset,
     cut_windows,
     generate_dataset,
     is_dataset,
@@ -146,6 +147,8 @@ def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path
                 if plan.hazard is not None and config.fills.compare:
                     summary["without_hazard"] = _without_hazard(plan, info, pairs, draft)
                     (draft / SUMMARY_FILE).write_text(encode_summary(summary))
+            if whole.quality() is None:
+                check_dataset(whole)
             shutil.copyfile(whole.path / QUALITY_FILE, draft / QUALITY_FILE)
         (draft / "pairs.json").write_bytes(encode_pairs(pairs))
         (draft / "config.toml").write_text(to_toml(config))

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,9 +264,15 @@ def dataset_facts(dataset: Dataset, *, windows_only: bool) -> dict[str, Any]:
             }
             for session in manifest.sessions
         ],
+        "span": [_utc(ts_ns) for ts_ns in manifest.span_ns],
         "span_ns": list(manifest.span_ns),
         "instruments": len(manifest.instruments),
         "windows_only": windows_only,
         "sources": [msgspec.to_builtins(source) for source in manifest.sources],
         "seed": manifest.seed,
     }
+
+
+def _utc(ts_ns: int) -> str:
+    """Write a time for people, to the second."""
+    return datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
