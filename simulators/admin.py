@@ -198,7 +198,7 @@ async def explain_mistakes(request: web.Request, handler: Handler) -> web.Stream
     """Turn a ValueError or KeyError of an admin handler into a 400 that says what is wrong."""
     try:
         return await handler(request)
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         return web.json_response({"error": str(error) or repr(error)}, status=400)
     except KeyError as error:
         return web.json_response({"error": f"missing or unknown: {error}"}, status=400)

@@ -132,11 +132,12 @@ class Launcher:
             waiting.cancel()
 
     async def stop(self) -> None:
-        """Stop in the reverse order of starting; safe to call twice."""
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
-            self._pump = None
+        """Stop in the reverse order of starting; safe to call twice.
+
+        What ended the passing of time before its end, if anything did, is raised when all is
+        closed.
+        """
+        failure = await self._stop_pump()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -146,6 +147,16 @@ class Launcher:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
+        if failure is not None:
+            raise failure
+
+    async def _stop_pump(self) -> BaseException | None:
+        if self._pump is None:
+            return None
+        self._pump.cancel()
+        (result,) = await asyncio.gather(self._pump, return_exceptions=True)
+        self._pump = None
+        return None if isinstance(result, asyncio.CancelledError) else result
 
     def _state_folder(self) -> Path:
         if self.config.state is not None:

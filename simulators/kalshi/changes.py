@@ -14,7 +14,7 @@ from simulators.kalshi.entry import (
 from simulators.kalshi.errors import nested, not_found
 from simulators.kalshi.matching import book_delta, cancel_resting, rest, sweep
 from simulators.kalshi.model import Account, Order
-from simulators.kalshi.state import State
+from simulators.kalshi.state import SHARDS, State
 from simulators.kalshi.tickets import AmendTicket, DecreaseTicket
 from simulators.kalshi.units import NS_PER_S, parse_count
 
@@ -60,7 +60,7 @@ def cancel_order(state: State, order: Order) -> int:
 
 def cancel_all(state: State, account: Account, subaccount: int | None) -> int:
     """Cancel all resting orders on all shards that may be canceled; return how many."""
-    if state.exchange_paused and all(state.exchange_paused.values()):
+    if all(state.exchange_paused.get(shard, 0) for shard in SHARDS):
         raise nested(409, "exchange_is_paused")
     count = 0
     for order in state.resting(account.user_id):

@@ -11,6 +11,7 @@ from simulators.kalshi import lifecycle
 from simulators.kalshi.changes import cancel_order
 from simulators.kalshi.entry import create_order
 from simulators.kalshi.errors import RefusalError
+from simulators.kalshi.grid import orderable
 from simulators.kalshi.limits import budget
 from simulators.kalshi.market_port import CROWD, KalshiMarketPort
 from simulators.kalshi.matching import cancel_resting
@@ -24,6 +25,7 @@ from simulators.kalshi.units import (
     NS_PER_S,
     count,
     money,
+    parse_count,
     parse_price,
     price,
 )
@@ -155,7 +157,11 @@ class Operator:
     def set_book(self, body: Args) -> Json:
         """Make the house's ladder of a market equal ``bids`` and ``asks``."""
         market = self._market(body)
-        bids, asks = _ladder(body, "bids"), _ladder(body, "asks")
+        bids, asks = _ladder(market, body, "bids"), _ladder(market, body, "asks")
+        if bids and asks and max(bids)[0] >= min(asks)[0]:
+            raise ValueError("the best bid must be below the best ask")
+        if market.status != "active":
+            raise ValueError(f"{market.ticker} is {market.status}, expected active")
         port = KalshiMarketPort(self._state)
         port.quote(market.ticker, bids, asks)
         return {"ticker": market.ticker}
@@ -425,9 +431,15 @@ class Operator:
         return {"ticker": market.ticker, "status": market.status, "result": market.result}
 
 
-def _ladder(body: Args, name: str) -> list[tuple[Decimal, Decimal]]:
+def _ladder(market: Market, body: Args, name: str) -> list[tuple[Decimal, Decimal]]:
     rows = body.get(name, [])
     try:
+        for px, size in rows:
+            ticks = parse_price(str(px))
+            if ticks is None or not orderable(market.bands, ticks) or not parse_count(str(size)):
+                raise ValueError(f"[{px}, {size}] is off the grid of {market.ticker}")
         return [(Decimal(str(px)), Decimal(str(size))) for px, size in rows]
     except (InvalidOperation, TypeError, ValueError) as error:
-        raise ValueError(f"{name} is {rows!r}, expected a list of [price, size]") from error
+        raise ValueError(
+            f"{name} is {rows!r}, expected a list of [price, size]: {error}"
+        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from simulators.kalshi import groups
@@ -30,8 +31,14 @@ from simulators.kalshi.rest import (
     ok,
     page,
 )
-from simulators.kalshi.state import State
-from simulators.kalshi.tickets import decode, parse_amend, parse_create, parse_decrease
+from simulators.kalshi.state import SHARDS, State
+from simulators.kalshi.tickets import (
+    decode,
+    decode_create,
+    parse_amend,
+    parse_create,
+    parse_decrease,
+)
 from simulators.kalshi.units import CONTRACT, DOLLAR, DOLLAR_PX, count, millis, parse_count, ratio4
 from simulators.wire import Json
 
@@ -54,6 +61,8 @@ def post_order(core: Core, request: Request) -> Reply:
 def post_batch(core: Core, request: Request) -> Reply:
     """Create several orders; each has its own result, and the batch is not atomic."""
     rows = _batch(core, request)
+    for item in rows:
+        decode_create(item)  # one wrong type makes the whole body undecodable
     results: list[Row] = []
     for item in rows:
         try:
@@ -78,8 +87,10 @@ def delete_order(core: Core, request: Request) -> Reply:
 def delete_batch(core: Core, request: Request) -> Reply:
     """Cancel several orders; each has its own result."""
     results: list[Row] = []
-    for item in _batch(core, request):
-        row = decode(item, "BatchCancelOrdersV2RequestOrder", _CANCEL)
+    rows = [
+        decode(item, "BatchCancelOrdersV2RequestOrder", _CANCEL) for item in _batch(core, request)
+    ]
+    for row in rows:
         order_id = row.get("order_id", "")
         try:
             subaccount = locked_subaccount(request.key, row.get("subaccount"), 0)
@@ -156,6 +167,8 @@ def get_order(core: Core, request: Request) -> Reply:
     """Return one order."""
     order = _readable(core, request).get(checked_uuid(request.path["order_id"]))
     if order is None or is_archived(core.state, order):
+        raise not_found()
+    if request.subaccount(order.subaccount) != order.subaccount:
         raise not_found()
     return ok({"order": order_row(core.state, order)})
 
@@ -267,7 +280,9 @@ def checked_uuid(text: str) -> str:
 
 def _create(core: Core, request: Request, body: Json) -> Row:
     ticket = parse_create(body)
-    locked_subaccount(request.key, ticket.subaccount or None, 0)
+    subaccount = locked_subaccount(request.key, body.get("subaccount"), 0)
+    assert subaccount is not None
+    ticket = replace(ticket, subaccount=subaccount)
     try:
         order = create_order(core.state, request.member, ticket)
     except RefusalError:
@@ -339,7 +354,7 @@ def _cancel(
 
 
 def _check_exchange(state: State) -> None:
-    if state.exchange_paused.get(0, 0):
+    if all(state.exchange_paused.get(shard, 0) for shard in SHARDS):
         raise nested(409, "exchange_is_paused")
 
 

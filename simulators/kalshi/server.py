@@ -163,9 +163,11 @@ class KalshiVenue:
         return web.json_response({"actions": self.app.operator.names()})
 
     async def _operate(self, request: web.Request) -> web.Response:
+        action = request.match_info["action"]
         body = await json_object(request) if request.can_read_body else {}
-        body = {**dict(request.query), **body}
-        result = self.app.operate(request.match_info["action"], body, self._clock.now_ns())
+        if request.method != "POST" and action not in self.app.operator.READS:
+            raise ValueError(f"{request.method} {action}: actions that change something are POST")
+        result = self.app.operate(action, {**dict(request.query), **body}, self._clock.now_ns())
         self.flush()
         return web.json_response(result)
 

@@ -95,9 +95,14 @@ class DecreaseTicket:
     exchange_index: int | None = None
 
 
+def decode_create(body: Any) -> dict[str, Any]:  # noqa: ANN401 - undecoded JSON
+    """Return the fields of a create request, or raise the decoder's flat error."""
+    return decode(body, "CreateOrderV2Request", _CREATE)
+
+
 def parse_create(body: Any) -> CreateTicket:  # noqa: ANN401 - undecoded JSON
     """Return a create request, or raise the refusal the venue would send."""
-    row = decode(body, "CreateOrderV2Request", _CREATE)
+    row = decode_create(body)
     _require(row, "CreateOrderV2Request", "ticker", "side", "count", "price", "time_in_force",
              "self_trade_prevention_type")  # fmt: skip
     _one_of(row, "CreateOrderV2Request", "side", _SIDES)

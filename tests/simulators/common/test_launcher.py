@@ -154,6 +154,33 @@ async def test_a_start_that_fails_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+class Broken:
+    """A venue whose time cannot pass."""
+
+    def __init__(self, venue):
+        self.venue = venue
+
+    def __getattr__(self, name):
+        return getattr(self.venue, name)
+
+    def tick(self, now_ns):
+        raise RuntimeError("the clock fell down")
+
+
+@pytest.mark.asyncio
+async def test_a_failure_of_time_ends_the_run_and_is_not_hidden():
+    before = asyncio.all_tasks()
+
+    async def broken_run():
+        async with Launcher(config(virtual_start_ns=0)) as run:
+            run.venues["kalshi"] = Broken(run.venues["kalshi"])
+            await run.until(asyncio.Event())
+
+    with pytest.raises(RuntimeError, match="fell down"):
+        await broken_run()
+    assert asyncio.all_tasks() == before
+
+
 @pytest.mark.asyncio
 async def test_admin_interface():
     async with Launcher(config()) as run, aiohttp.ClientSession(run.ready["admin"]) as http:
@@ -201,6 +228,15 @@ async def test_admin_interface():
             ("POST", "/market/playback", {"venue": "kalshi", "path": "/no/file"}),
             ("POST", "/kalshi/settle", {"ticker": "KXNONE", "result": "yes"}),
             ("POST", "/kalshi/explode", {}),
+            ("GET", "/kalshi/settle", None),
+            ("POST", "/kalshi/book", {"ticker": ticker, "bids": [["0.405", "5"]]}),
+            ("POST", "/kalshi/book", {"ticker": ticker, "bids": [["0.40", "0"]]}),
+            (
+                "POST",
+                "/kalshi/book",
+                {"ticker": ticker, "bids": [["0.5", "1"]], "asks": [["0.5", "1"]]},
+            ),
+            ("POST", "/kalshi/cutoff", {"orders_s": []}),
             ("POST", "/kalshi/book", {"ticker": ticker, "bids": "x"}),
             ("POST", "/kalshi/deposit", {"user": "alice", "dollars": "x"}),
         ):

@@ -223,7 +223,7 @@ def test_batch_equals_singles_and_reports_each_item():
         "time_in_force": "good_till_canceled", "self_trade_prevention_type": "maker",
     }  # fmt: skip
     rows = [good | {"client_order_id": "b1"}, good | {"price": "0.525", "client_order_id": "b2"},
-            good | {"count": 1}, good | {"client_order_id": "b1"}]  # fmt: skip
+            good | {"time_in_force": "x"}, good | {"client_order_id": "b1"}]  # fmt: skip
     output = venue.send("POST", f"{ORDERS}/batched", body={"orders": rows})
     found = output.body["orders"]
     assert output.status == 201
@@ -365,3 +365,19 @@ def test_legacy_direction_fields_by_switch():
     trade = venue.get("/markets/trades")["trades"][0]
     assert not {"side", "action", "taker_side"} & (set(order) | set(fill) | set(trade))
     assert (order["outcome_side"], fill["book_side"]) == ("no", "ask")
+
+
+def test_one_undecodable_item_refuses_the_whole_batch_before_anything_happens():
+    venue = make_venue()
+    good = {
+        "ticker": GAME, "side": "bid", "count": "1", "price": "0.40",
+        "time_in_force": "good_till_canceled", "self_trade_prevention_type": "maker",
+    }  # fmt: skip
+    output = venue.send("POST", f"{ORDERS}/batched", body={"orders": [good, good | {"count": 1}]})
+    assert (output.status, output.body["code"]) == (400, "bad_request")
+    assert venue.get("/portfolio/orders")["orders"] == []
+    made = venue.placed()
+    rows = [{"order_id": made["order_id"], "market_ticker": GAME}, {"order_id": 5}]
+    output = venue.send("DELETE", f"{ORDERS}/batched", body={"orders": rows})
+    assert (output.status, output.body["code"]) == (400, "bad_request")
+    assert venue.get(f"/portfolio/orders/{made['order_id']}")["order"]["status"] == "resting"

@@ -134,6 +134,15 @@ def test_trading_pause_lets_cancels_pass_and_exchange_pause_does_not():
     assert venue.send("DELETE", f"{ORDERS}/{second['order_id']}").status == 200
 
 
+def test_exchange_pause_of_one_shard_lets_the_others_cancel():
+    venue = make_venue()
+    here, there = venue.placed(ticker=SHARD0), venue.placed(ticker=GAME)
+    venue.operate("pause", scope="exchange", exchange_index=0)
+    assert code(venue.send("DELETE", f"{ORDERS}/{here['order_id']}")) == "exchange_is_paused"
+    query = {"market_ticker": GAME}
+    assert venue.send("DELETE", f"{ORDERS}/{there['order_id']}", query=query).status == 200
+
+
 def test_pause_of_one_shard_leaves_the_others_open():
     venue = make_venue()
     venue.operate("pause", scope="trading", exchange_index=3)

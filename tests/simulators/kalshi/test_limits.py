@@ -163,9 +163,17 @@ def test_a_restricted_key_stays_in_its_subaccount():
     venue.send("POST", "/portfolio/subaccounts")
     venue.operate("deposit", user="alice", dollars="50", exchange_index=3, subaccount=1)
     venue.placed()
+    foreign = venue.get("/portfolio/orders")["orders"][0]["order_id"]
     with_key(venue, subaccount=1)
     assert venue.order(subaccount=2).status == 403
+    assert venue.order(subaccount=0).status == 403
     assert venue.get("/portfolio/orders")["orders"] == []
+    assert venue.send("GET", f"/portfolio/orders/{foreign}").status == 404
+    query = {"market_ticker": GAME}
+    assert venue.send("DELETE", f"{ORDERS}/{foreign}", query=query).status == 404
+    own = venue.placed(count="1")
+    order = venue.get(f"/portfolio/orders/{own['order_id']}")["order"]
+    assert order["subaccount_number"] == 1
     balance = venue.get("/portfolio/balance")
     assert balance["balance_dollars"] == "50.0000"
     assert "balance_breakdown" not in balance

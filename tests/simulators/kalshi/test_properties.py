@@ -98,7 +98,7 @@ def run(venue, step, made):
     elif kind == "reactivate" and venue.state.markets[ticker].status == "active":
         venue.operate("deactivate", ticker=ticker)
         venue.operate("activate", ticker=ticker)
-    elif kind == "book":
+    elif kind == "book" and venue.state.markets[ticker].status == "active":
         cents, size = step["cents"], count(step["qty"])
         venue.operate("book", ticker=ticker, bids=[[f"0.{cents - 1:02d}", size]],
                       asks=[[f"0.{cents + 1:02d}", size]])  # fmt: skip
