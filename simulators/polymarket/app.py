@@ -27,7 +27,7 @@ from simulators.polymarket.world import World
 from simulators.venue import LaunchContext, Levels, MarketRef
 from simulators.wire import Json
 
-_OPTIONS = ("cash", "chain_id", "log", "ports", "tier")
+_OPTIONS = ("cash", "log", "ports", "tier")
 _PING_NS = 5 * NS_PER_S
 _NOISE_NS = 2 * NS_PER_S
 
@@ -35,8 +35,8 @@ _NOISE_NS = 2 * NS_PER_S
 class PolymarketVenue:
     """Order book, catalogue, data and chain on loopback.
 
-    Options: ``cash`` (pUSD of each account, 10000), ``chain_id`` (137), ``log`` (file of the
-    request log), ``tier`` (rate tier), ``ports`` ("clob,gamma,data,site", 0 = free).
+    Options: ``cash`` (pUSD of each account, 10000), ``log`` (file of the request log),
+    ``tier`` (rate tier), ``ports`` ("clob,gamma,data,site", 0 = free).
     """
 
     name = "polymarket"
@@ -49,19 +49,14 @@ class PolymarketVenue:
         self.clock = context.clock
         self.host = context.host
         self.ports = _ports(str(options.get("ports", "0,0,0,0")))
-        self.world = World(
-            context.seed,
-            context.clock.now_ns(),
-            context.switches,
-            int(options.get("chain_id", 137)),
-        )
+        self.world = World(context.seed, context.clock.now_ns(), context.switches)
         self.switches = self.world.switches
         if "tier" in options:
             self.switches.update({"rate_tier": options["tier"]})
         self.world.hazards = context.scenario.hazards
         self.listed = build(self.world, context.scenario.on("polymarket"))
         operations.schedule_games(self.world)
-        self.accounts = open_accounts(self.world, units(options.get("cash", 10_000)))
+        self.accounts = open_accounts(self.world, _cash(options.get("cash", 10_000)))
         self.faults = FaultPlan(context.seed, context.faults)
         path = options.get("log")
         self.log = RequestLog(self.name, Path(str(path)) if path else None)
@@ -227,6 +222,16 @@ def _geoblock(call: Call) -> Json:
         "country": "US" if blocked else "PT",
         "region": "NY" if blocked else "11",
     }
+
+
+def _cash(value: Json) -> int:
+    try:
+        cash = units(value)
+    except ValueError as error:
+        raise ValueError(f"polymarket option cash: {error}") from error
+    if cash < 0:
+        raise ValueError(f"polymarket option cash is {value}, allowed is >= 0")
+    return cash
 
 
 def _ports(value: str) -> tuple[int, ...]:

@@ -94,7 +94,7 @@ SWITCHES = (
            "user events before or after the HTTP reply"),
     Switch("batch_error_success", True, (True, False),
            "a refused entry of a batch says success:true or success:false"),
-    Switch("cancelled_order_query", "order", ("order", "null", "404"),
+    Switch("cancelled_order_query", "order", ("order", "null", "not_found"),
            "GET /data/order of an order that is no longer open"),
     Switch("sports_ping", "text", ("text", "protocol"),
            "the sports stream pings with the text `ping`, or with protocol pings"),

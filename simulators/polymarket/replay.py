@@ -64,7 +64,6 @@ class _Run:
             header["seed"],
             header["start_ns"],
             header["switches"],
-            int(options.get("chain_id", 137)),
             trusting=True,
         )
         scenario = load_scenario(header["scenario"], header["scenario_ns"])

@@ -18,6 +18,7 @@ from simulators.switches import Switches
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
+POLYGON = 137
 FINE_TICK = 1_000
 _NOTICES = 5_000
 HOUSE = "house"
@@ -73,8 +74,6 @@ class World:
         Start of time.
     switches
         Settings that differ from the defaults.
-    chain_id
-        137, or 80002 for the test chain.
     trusting
         Take orders without their signature: the log that a replay reads has none.
     """
@@ -84,14 +83,13 @@ class World:
         seed: int,
         now_ns: int,
         switches: dict[str, Any] | None = None,
-        chain_id: int = 137,
         *,
         trusting: bool = False,
     ) -> None:
         self.trusting = trusting
         self.seed = seed
         self.now_ns = now_ns
-        self.chain_id = chain_id
+        self.chain_id = POLYGON
         self.switches = Switches(SWITCHES, switches)
         self.ledger = Ledger()
         self.events: dict[str, Event] = {}

@@ -322,7 +322,13 @@ async def test_calibrated_hazard_leaves_fewer_fills(tmp_path, scenario):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"ports": "1,2"}, "expected clob,gamma,data,site"), ({"colour": "red"}, "allowed")],
+    [
+        ({"ports": "1,2"}, "expected clob,gamma,data,site"),
+        ({"colour": "red"}, "allowed"),
+        ({"cash": "much"}, "option cash: 'much' is not a decimal number"),
+        ({"cash": -1}, "allowed is >= 0"),
+        ({"tier": "Tin"}, "is not one of"),
+    ],
 )
 async def test_wrong_options_do_not_half_start(options, words):
     config = LaunchConfig(venues=("polymarket",), options={"polymarket": options})

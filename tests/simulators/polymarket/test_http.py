@@ -135,7 +135,7 @@ async def test_an_order_s_whole_way(tmp_path):
 
 
 @pytest.mark.parametrize(("choice", "status", "body"), [
-    ("order", 200, "CANCELED"), ("null", 200, None), ("404", 404, None),
+    ("order", 200, "CANCELED"), ("null", 200, None), ("not_found", 404, None),
 ])  # fmt: skip
 async def test_cancelled_order_query_switch(tmp_path, choice, status, body):
     async with running(tmp_path, switches={"cancelled_order_query": choice}) as venue:
