@@ -54,8 +54,11 @@ def _generate(root: Path, deltas: int, pairs: int) -> int:
     return sum(i.deltas for i in made.instruments)
 
 
-def _record(root: Path, rows: int) -> None:
-    """Write a recording of the World Cup shape with this many rows."""
+def _record(root: Path, rows: int) -> int:
+    """Write a recording of the World Cup shape with this many rows.
+
+    In a process of its own, like the steps: a child inherits the peak memory of its parent.
+    """
     import json
 
     import pyarrow as pa
@@ -83,6 +86,7 @@ def _record(root: Path, rows: int) -> None:
     folder.mkdir()
     pq.write_table(pa.table(columns), folder / "S1.parquet", row_group_size=100_000)
     (folder / "pairs.json").write_text(json.dumps([PAIR]))
+    return rows
 
 
 def _load(root: Path) -> int:
@@ -163,7 +167,7 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="bench-data-"))
     try:
-        _record(root, options.deltas // 4)
+        measure(_record, root, options.deltas // 4)
         steps = [
             ("generate", "deltas", _generate, (root, options.deltas, options.pairs)),
             ("catalog.write_data", "deltas", _catalog_write, (root,)),
