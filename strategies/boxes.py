@@ -95,9 +95,7 @@ class BoxDesk:
         generate = self._strategy.order_factory.generate_client_order_id
         running.planned = {0: generate(), 1: generate()}
         self.boxes[box_id] = running
-        pair.box_id = box_id
-        venues = (pair.pair.a.venue.value, pair.pair.b.venue.value)
-        self._exposure.start(box_id, pair.pair.pair_id, BoxCost(venues, pair.pair.family))
+        self._wake(running)
         for leg, walk in enumerate(chosen.walks):
             market = pair.markets[leg]
             need = self._need_u(market, walk.gross_u, assessment.limits_u[leg])
@@ -118,9 +116,7 @@ class BoxDesk:
         box, actions = adopt_box(held_u, self._strategy.config.rules(pair.setup.lot_u))
         running = RunningBox(box_id, "adopted", pair, direction, box)
         self.boxes[box_id] = running
-        pair.box_id = box_id
-        venues = (pair.pair.a.venue.value, pair.pair.b.venue.value)
-        self._exposure.start(box_id, pair.pair.pair_id, BoxCost(venues, pair.pair.family))
+        self._wake(running)
         for leg in (0, 1):
             self._exposure.cash(box_id, leg, paid_u[leg])
             if held_u[leg]:
@@ -161,6 +157,7 @@ class BoxDesk:
         buy = ref.side is Side.BUY
         value = price_u * size_u
         paid = ceil_div(value, SCALE) + fee_u if buy else -(value // SCALE) + fee_u
+        self._wake(running)
         market, outcome = running.market(ref.leg), running.outcome(ref.leg)
         market.outcomes.apply(outcome, ref.side, size_u)
         if self._strategy.config.policy.own_consumption:
@@ -201,8 +198,8 @@ class BoxDesk:
             return False
         opposite = Side.SELL if ref.side is Side.BUY else Side.BUY
         running.market(ref.leg).outcomes.apply(running.outcome(ref.leg), opposite, size_u)
+        self._wake(running)
         self._exposure.cash(ref.box_id, ref.leg, -paid_u)
-        running.pair.box_id = running.box_id
         self._feed(running, Event(Kind.REVERTED, leg=ref.leg, side=ref.side, size_u=size_u))
         return True
 
@@ -212,6 +209,16 @@ class BoxDesk:
         if running is not None and running.timer == name:
             running.timer = None
             self._feed(running, Event(Kind.DEADLINE))
+
+    def _wake(self, running: RunningBox) -> None:
+        """Count a box, and hold its pair: it is new, or a late or reverted fill reopens it."""
+        pair = running.pair
+        if pair.box_id is None:
+            pair.box_id = running.box_id
+        if not self._exposure.knows(running.box_id):
+            venues = (pair.pair.a.venue.value, pair.pair.b.venue.value)
+            cost = BoxCost(venues, pair.pair.family)
+            self._exposure.start(running.box_id, pair.pair.pair_id, cost)
 
     # -- the machine --------------------------------------------------------------------------
 

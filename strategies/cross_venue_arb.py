@@ -80,8 +80,8 @@ class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base h
         self._handles: dict[InstrumentId, MarketHandle] = {}
         self._bounds: dict[str, CostBounds] = {}
         self.ledger = CapitalLedger()
-        self._exposure = ExposureBook()
-        self.desk = BoxDesk(self, self.ledger, self._exposure, NullSink())
+        self.exposure = ExposureBook()
+        self.desk = BoxDesk(self, self.ledger, self.exposure, NullSink())
         self._hits = 0
         self._taken = 0
         self._refused: Counter[str] = Counter()
@@ -102,15 +102,9 @@ class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base h
         """Load the pairs, check that every instrument is there, subscribe to the YES books."""
         for pair in parse_pairs(self.config.pairs_json, "pairs_json"):
             self.pairs.append(PairHandle(pair, self.config.policy))
-        missing = [
-            name
-            for handle in self.pairs
-            for market in handle.markets
-            for name in (market.market.yes_id, market.market.no_id)
-            if self.cache.instrument(InstrumentId.from_str(name)) is None
-        ]
-        if missing:
-            self.log.error(f"instruments of pairs are not loaded: {', '.join(missing[:5])}")
+        problem = self._problem()
+        if problem:
+            self.log.error(problem)
             self.stop()
             return
         self._load_fees()
@@ -128,6 +122,22 @@ class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base h
                 0,
                 lambda _event: self._publish_counters(),
             )
+
+    def _problem(self) -> str:
+        """Say why these pairs cannot be traded together, or nothing."""
+        owners: dict[str, str] = {}
+        for handle in self.pairs:
+            for market in handle.markets:
+                for name in (market.market.yes_id, market.market.no_id):
+                    if self.cache.instrument(InstrumentId.from_str(name)) is None:
+                        return f"pair {handle.pair.pair_id}: instrument {name} is not loaded"
+                    if name in owners:
+                        return (
+                            f"instrument {name} is in pair {owners[name]} and in pair "
+                            f"{handle.pair.pair_id} (another session?): allowed in one per run"
+                        )
+                    owners[name] = handle.pair.pair_id
+        return ""
 
     def on_stop(self) -> None:
         """Let go of the books and publish the counters."""
@@ -295,7 +305,7 @@ class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base h
         venues = (pair.pair.a.venue.value, pair.pair.b.venue.value)
         cash_u = views[0].cash_u + views[1].cash_u
         for direction in directions:
-            exposure = self._exposure.now(
+            exposure = self.exposure.now(
                 pair.pair.pair_id, venues, pair.pair.family, cash_u, now_ns
             )
             status = Status(

@@ -47,6 +47,10 @@ class ExposureBook:
         self._day_loss = 0
         self._orders: deque[int] = deque()
 
+    def knows(self, box_id: str) -> bool:
+        """Say whether a box is being counted."""
+        return box_id in self._boxes
+
     def start(self, box_id: str, pair_id: str, cost: BoxCost) -> None:
         """Begin to count a box."""
         self._boxes[box_id] = (pair_id, cost)

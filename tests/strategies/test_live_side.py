@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from nautilus_trader.model.enums import OmsType, OrderSide
-from nautilus_trader.model.identifiers import InstrumentId, PositionId
+from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId, PositionId
 from nautilus_trader.model.objects import Price, Quantity
 from nautilus_trader.model.position import Position
 from nautilus_trader.test_kit.stubs.events import TestEventStubs
@@ -127,6 +128,46 @@ def test_a_reverted_fill_is_hedged_again_at_once(world):
     assert box.excess[1] == 0
     held = w.strategy.pairs[0].a.outcomes.held_u(Outcome.YES)
     assert held == box.legs[0].net_u
+
+
+def test_a_fill_that_comes_after_the_end_reopens_the_box(world):
+    """The venue said that nothing filled, and reports a fill later: it is held, so it counts."""
+    pair = make_pair()
+    w = seed(world(pair, misses={("PGAME-NO", "BUY", 1)}), pair).run()
+    handle, desk = w.strategy.pairs[0], w.strategy.desk
+    assert w.phases()[0] == "flat"
+    handle.a.seen_ns = handle.b.seen_ns = 1  # the books are old by now: nothing is sent blindly
+    box = desk.boxes["GAME.1"]
+    late = SimpleNamespace(
+        client_order_id=ClientOrderId(box.order_ids[0]),
+        last_qty=Quantity.from_str("30.00"),
+        last_px=Price.from_str("0.5000"),
+        commission=None,
+    )
+    assert desk.filled(late, is_closed=True)
+    assert box.box.phase.value == "exposed"
+    assert (handle.box_id, handle.b.outcomes.held_u(Outcome.NO)) == ("GAME.1", 30_000_000)
+    assert w.strategy.exposure.paid_u("GAME.1") == (0, 15_000_000)
+    assert box.timer is not None
+
+
+def test_fills_of_others_are_left_alone(world):
+    pair = make_pair()
+    w = seed(world(pair), pair).run()
+    stranger = SimpleNamespace(client_order_id=ClientOrderId("EXTERNAL-1"))
+    assert not w.strategy.desk.filled(stranger, is_closed=True)
+    assert not w.strategy.desk.reverted("EXTERNAL-1", 5, 5)
+    w.strategy.desk.closed(ClientOrderId("EXTERNAL-1"))
+    w.strategy.desk.unknown(ClientOrderId("EXTERNAL-1"))
+    assert w.phases()[0] == "hedged"
+
+
+def test_one_market_in_two_pairs_stops_the_strategy(world):
+    """Two sessions of one pair in one run would count the same liquidity twice."""
+    one = make_pair(session="s1")
+    two = make_pair(session="s2")
+    w = world(one, pairs_json=World.text(one, two))
+    assert seed(w, one).run().decisions == []
 
 
 @pytest.mark.parametrize(("bad", "reason"), [((), "stale_leg"), (("PGAME-YES",), "stale_leg")])
