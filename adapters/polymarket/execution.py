@@ -59,6 +59,7 @@ from adapters.polymarket.reconcile import Reconciler
 from adapters.polymarket.refusals import STOPS_TRADING, Code
 from adapters.polymarket.reports import Reports, order_id_of
 from adapters.polymarket.schemas.clob import OrderReply
+from adapters.polymarket.schemas.wire import decimal_or_none
 from adapters.polymarket.signing import OrderSigner
 from adapters.polymarket.submission import OrderDesk, Prepared, tracked_order
 from adapters.polymarket.tracker import (
@@ -277,6 +278,10 @@ class PolymarketExecutionClient(LiveExecutionClient):
 
     async def _held_assets(self) -> set[str]:
         rows = await self._hub.data_api.positions(self._signer.maker)
+        for row in rows:
+            price = decimal_or_none("avg_price", row.avg_price)
+            if price is not None and 0 < price <= 1:
+                self.reports.average_prices[row.token_id] = price
         return {row.token_id for row in rows if row.token_id}
 
     async def _load_markets(self, assets: set[str]) -> None:
@@ -298,10 +303,14 @@ class PolymarketExecutionClient(LiveExecutionClient):
             order = self._cache.order(client_order_id)
             if order is not None and not order.is_closed:
                 self._adopt(order, order_id)
+        self._adopt_open()
+        self.reports.logged = logged
+
+    def _adopt_open(self) -> None:
+        """Track every order the engine holds open, those it made of our reports too."""
         for order in self._cache.orders_open(venue=self.venue):
             if order.venue_order_id is not None:
                 self._adopt(order, order.venue_order_id.value)
-        self.reports.logged = logged
 
     def _adopt(self, order: Order, order_id: str) -> None:
         if self.tracker.by_id(order_id) is None:
@@ -394,6 +403,7 @@ class PolymarketExecutionClient(LiveExecutionClient):
                 self._round_due.set()
 
     async def _round(self) -> None:
+        self._adopt_open()
         await self._reconciler.everything()
         await self._settle_resolved()
         for asset_id in sorted(self.tracker.holdings.assets() - self.reports.settled):

@@ -353,6 +353,16 @@ class ProvisionalFills:
         """Return the shares booked for an order, reverted ones excluded."""
         return self._booked.get(order_id, Decimal(0))
 
+    def average_price(self, order_id: str) -> Decimal | None:
+        """Return the mean price of an order's fills that stand, or None without one."""
+        cash = shares = Decimal(0)
+        for store in (self._open, self._final):
+            for (_, owner), entry in store.items():
+                if owner == order_id and entry.booked and entry.status is not TradeStatus.FAILED:
+                    cash += sum((f.price * f.size for f in entry.fills), Decimal(0))
+                    shares += sum((f.size for f in entry.fills), Decimal(0))
+        return cash / shares if shares else None
+
     def void_size(self, order_id: str) -> Decimal:
         """Return the shares of an order's trades that failed before they were booked.
 

@@ -460,7 +460,12 @@ def fill_report(
 
 
 def position_report(
-    asset_id: str, shares: Decimal, *, account_id: AccountId, ts_ns: int
+    asset_id: str,
+    shares: Decimal,
+    *,
+    account_id: AccountId,
+    ts_ns: int,
+    avg_px: Decimal | None = None,
 ) -> PositionStatusReport:
     """Return a position report, flat ones included."""
     return PositionStatusReport(
@@ -471,4 +476,5 @@ def position_report(
         report_id=UUID4(),
         ts_last=ts_ns,
         ts_init=ts_ns,
+        avg_px_open=avg_px,
     )

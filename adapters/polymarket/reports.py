@@ -41,6 +41,9 @@ class Reports:
         Orders of the write-ahead log by hash: whose order an id belongs to after a restart.
     settled : set
         Outcomes whose positions were closed at resolution; their shares wait to be redeemed.
+    average_prices : dict
+        What was paid per share before this process, as the Data API says; prices what the engine
+        takes over at the start.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Reports:
         self._lookback_s = reconciler.lookback_s
         self.logged: dict[str, LoggedOrder] = {}
         self.settled: set[str] = set()
+        self.average_prices: dict[str, Decimal] = {}
 
     def _order_id_of(self, client_order_id: ClientOrderId) -> str | None:
         return order_id_of(self._tracker, self._cache, client_order_id)
@@ -138,6 +142,7 @@ class Reports:
                         shares,
                         account_id=self._account_id,
                         ts_ns=self._clock_ns(),
+                        avg_px=self.average_prices.get(asset_id),
                     )
                 )
         return reports
@@ -166,7 +171,7 @@ class Reports:
             client_order_id=self.client_order_id(record.order_id),
             filled=booked,
             ordered=order.quantity.as_decimal() if order is not None else None,
-            avg_px=None,
+            avg_px=self._tracker.fills.average_price(record.order_id) if booked else None,
             ts_ns=self._clock_ns(),
         )
 
