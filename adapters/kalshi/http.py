@@ -81,6 +81,11 @@ class KalshiHttp:
         self._write_figures = BASIC_WRITE
 
     @property
+    def base_url(self) -> str:
+        """The REST address, up to and including ``/trade-api/v2``."""
+        return self._base
+
+    @property
     def has_credential(self) -> bool:
         """Whether private endpoints can be asked."""
         return self._credential is not None
