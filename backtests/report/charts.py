@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from backtests.report.stats import Survival, nice_step
 from backtests.report.text import MINUS, Markup, esc, join, span, tag
@@ -104,47 +106,56 @@ def tidy(value: float) -> str:
     return f"{MINUS}{body}" if value < 0 and body != "0" else body
 
 
-def thin(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Keep at most ``POINTS_MAX`` points: of each stretch its first, lowest, highest and last."""
-    if len(points) <= POINTS_MAX:
-        return list(points)
-    size = -(-len(points) // (POINTS_MAX // 4))
-    kept: list[tuple[int, float]] = []
-    for i in range(0, len(points), size):
-        part = points[i : i + size]
-        low = min(range(len(part)), key=lambda k: part[k][1])
-        high = max(range(len(part)), key=lambda k: part[k][1])
-        kept += [part[k] for k in sorted({0, low, high, len(part) - 1})]
-    return kept
+@dataclass(frozen=True)
+class Series:
+    """A quantity over time, for drawing: instants (ns) and values."""
+
+    name: str
+    ts_ns: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    def thin(self) -> list[tuple[int, float]]:
+        """Keep about ``POINTS_MAX`` points: of each stretch its first, lowest, highest and last."""
+        n_points = len(self.values)
+        keep = np.arange(n_points, dtype=np.int64)
+        if n_points > POINTS_MAX:
+            parts = np.array_split(keep, POINTS_MAX // 4)
+            chosen = {int(i) for p in parts for i in (p[0], p[-1])}
+            chosen |= {int(p[np.argmin(self.values[p])]) for p in parts}
+            chosen |= {int(p[np.argmax(self.values[p])]) for p in parts}
+            keep = np.asarray(sorted(chosen), dtype=np.int64)
+        return [(int(self.ts_ns[i]), float(self.values[i])) for i in keep]
 
 
-def _cuts(ordered: Sequence[int]) -> set[int]:
-    """Return the times after which an axis goes on again: ends of the silences that are cut.
+def _cuts(ordered: npt.NDArray[np.int64]) -> list[int]:
+    """Return the places where an axis is cut: i stands for the silence after the i-th instant.
 
     The longest silence is cut while it lasts over two hours and over a quarter of what is shown.
     """
-    shown = ordered[-1] - ordered[0]
-    found: set[int] = set()
-    for silence, ts in sorted(((b - a, b) for a, b in pairwise(ordered)), reverse=True):
+    silences = np.diff(ordered)
+    shown = int(ordered[-1] - ordered[0])
+    found: list[int] = []
+    for place in np.argsort(-silences, kind="stable"):
+        silence = int(silences[place])
         if silence <= max(shown // 4, 7_200 * 10**9):
             break
-        found.add(ts)
+        found.append(int(place))
         shown -= silence
-    return found
+    return sorted(found)
 
 
 class TimeAxis:
     """Time in pixels, with long stretches in which nothing happened cut to a marked gap."""
 
-    def __init__(self, times_ns: Sequence[int], start: float, end: float) -> None:
-        ordered = sorted(set(times_ns)) or [0]
-        busy: list[list[int]] = [[ordered[0], ordered[0]]]
-        cuts = _cuts(ordered)
-        for ts in ordered[1:]:
-            if ts in cuts:
-                busy.append([ts, ts])
-            else:
-                busy[-1][1] = ts
+    def __init__(
+        self, times_ns: npt.NDArray[np.int64] | Sequence[int], start: float, end: float
+    ) -> None:
+        ordered = np.unique(np.asarray(times_ns, dtype=np.int64))
+        if not len(ordered):
+            ordered = np.zeros(1, dtype=np.int64)
+        ends = [*_cuts(ordered), len(ordered) - 1]
+        starts = [0, *(e + 1 for e in ends[:-1])]
+        busy = [(int(ordered[a]), int(ordered[b])) for a, b in zip(starts, ends, strict=True)]
         gap = 34.0
         room = end - start - gap * (len(busy) - 1)
         least = room * 0.06
@@ -197,20 +208,20 @@ class TimeAxis:
 def steps(
     title: str,
     description: str,
-    series: Sequence[tuple[str, Sequence[tuple[int, float]]]],
+    series: Sequence[Series],
     axis: TimeAxis,
     label: Callable[[int], str],
     unit: str,
     height: int = 220,
 ) -> Markup:
     """Draw quantities that hold until they change."""
-    values = [v for _, points in series for _, v in points] or [0.0]
-    low, high = min(values), max(values)
+    low = min((float(q.values.min()) for q in series), default=0.0)
+    high = max((float(q.values.max()) for q in series), default=0.0)
     pad = (high - low) * 0.08 or max(abs(high) * 0.001, 1.0)
     y = Scale(low - pad, high + pad, height - _BOTTOM, _TOP)
     found: list[object] = [y_axis(y, tidy, unit)]
-    for i, (name, points) in enumerate(series):
-        kept = thin(points)
+    for i, quantity in enumerate(series):
+        kept = quantity.thin()
         path, last = "", 0.0
         for k, (ts, value) in enumerate(kept):
             x, py = axis(ts), y(value)
@@ -218,7 +229,7 @@ def steps(
             last = py
         if kept:
             path += f"H{n(axis.parts[-1][3])}"
-            found.append(tag("path", tag("title", name), d=path, cls=f"line s{i}"))
+            found.append(tag("path", tag("title", quantity.name), d=path, cls=f"line s{i}"))
             found.append(tag("circle", cx=n(axis.parts[-1][3]), cy=n(last), r="3", cls=f"dot s{i}"))
     found.append(axis.draw(height - _BOTTOM + 6, label))
     return svg(title, description, height, *found)

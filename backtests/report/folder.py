@@ -165,14 +165,6 @@ class Folder:
         except (pa.ArrowException, OSError, KeyError) as error:
             raise ReportError(f"{file}: {error}") from error
 
-    def rows(self, name: str, limit: int | None = None) -> list[dict[str, Any]]:
-        """Return the rows of a table, all or the first ``limit``."""
-        table = self.table(name)
-        found: list[dict[str, Any]] = (
-            table if limit is None else table.slice(0, limit)
-        ).to_pylist()
-        return found
-
     @cached_property
     def decisions(self) -> Decisions:
         """The decisions as columns, without their whole records (those can be gigabytes)."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from backtests.report.blocks import Column, chart, para, section, table
-from backtests.report.charts import Bar, TimeAxis, figure, steps, waterfall
+from backtests.report.charts import Bar, Series, TimeAxis, figure, steps, waterfall
 from backtests.report.facts import ZERO, Facts, venue
+from backtests.report.folder import units
 from backtests.report.text import (
     Markup,
     join,
@@ -22,9 +27,6 @@ from backtests.report.text import (
 
 def cash(facts: Facts) -> Markup:
     """Return equity per venue, as charts and as a table."""
-    rows = (
-        facts.folder.table("equity").select(["ts_ns", "venue", "cash", "worst_total"]).to_pylist()
-    )
     columns = [
         Column("Venue"),
         Column("Cash at start", True),
@@ -53,7 +55,7 @@ def cash(facts: Facts) -> Markup:
     return section(
         "cash",
         "Cash on each venue",
-        _equity_charts(facts, rows),
+        _equity_charts(facts),
         table("Cash per venue, dollars", columns, body, ["All", *_money_row(sums)]),
         after,
     )
@@ -63,52 +65,40 @@ def _money_row(values: list[Decimal]) -> list[str]:
     return [usd(v, sign=(i == 1)) for i, v in enumerate(values)]
 
 
-def _equity_charts(facts: Facts, rows: list[dict[str, object]]) -> Markup:
-    moved = [r for r in rows if int(str(r["ts_ns"])) > 0]
-    if facts.taken == 0 or len({r["ts_ns"] for r in moved}) < 2:
+def _day(ts_ns: int) -> str:
+    return when(ts_ns, seconds=False).removesuffix(" UTC")
+
+
+def _series(name: str, ts_ns: pa.ChunkedArray, amounts: pa.ChunkedArray) -> Series:
+    """Return a money column over time; floats from here on, for drawing alone."""
+    return Series(name, np.asarray(ts_ns.to_numpy(), dtype=np.int64), units(amounts).values / 1e6)
+
+
+def _equity_charts(facts: Facts) -> Markup:
+    equity = facts.folder.table("equity", ["ts_ns", "venue", "cash", "worst_total"])
+    equity = equity.filter(pc.field("ts_ns") > 0)
+    whole = _series("all venues", equity["ts_ns"], equity["worst_total"])
+    if facts.taken == 0 or len(np.unique(whole.ts_ns)) < 2:
         return para("No cash moved: nothing was bought or sold.")
-    axis = TimeAxis([int(str(r["ts_ns"])) for r in moved], 74, 744)
+    axis = TimeAxis(whole.ts_ns, 74, 744)
     found: list[object] = []
     still: list[str] = []
     for name in facts.venues:
-        points = [
-            (int(str(r["ts_ns"])), float(str(r["cash"]))) for r in moved if r["venue"] == name
-        ]
-        if len({value for _, value in points}) < 2:
-            still.append(venue(name))
+        mine = equity.filter(pc.field("venue") == name)
+        line = _series(venue(name), mine["ts_ns"], mine["cash"])
+        if len(np.unique(line.values)) < 2:
+            still.append(line.name)
             continue
-        found.append(tag("h3", f"{venue(name)}, cash"))
-        words = f"Cash on {venue(name)} over time, from {points[0][1]:,.2f} to {points[-1][1]:,.2f}"
-        found.append(
-            chart(
-                steps(
-                    f"Cash on {venue(name)}",
-                    words,
-                    [(venue(name), points)],
-                    axis,
-                    lambda t: when(t, seconds=False).removesuffix(" UTC"),
-                    "dollars",
-                    170,
-                )
-            )
-        )
-    total = [
-        (int(str(r["ts_ns"])), float(str(r["worst_total"])) - float(facts.start)) for r in moved
-    ]
+        title = f"Cash on {line.name}"
+        words = f"{title} over time, from {line.values[0]:,.2f} to {line.values[-1]:,.2f} dollars"
+        found.append(tag("h3", f"{line.name}, cash"))
+        found.append(chart(steps(title, words, [line], axis, _day, "dollars", 170)))
+    result = Series(whole.name, whole.ts_ns, whole.values - float(facts.start))
     found.append(tag("h3", "All venues: result so far if everything held ended in its worst state"))
+    words = "Cash of all venues plus the worst-state value of all holdings, less the start"
     found.append(
         figure(
-            chart(
-                steps(
-                    "Result so far, worst state",
-                    "Cash of all venues plus the worst-state value of all holdings, less the start",
-                    [("all venues", total)],
-                    axis,
-                    lambda t: when(t, seconds=False).removesuffix(" UTC"),
-                    "dollars",
-                    190,
-                )
-            ),
+            chart(steps("Result so far, worst state", words, [result], axis, _day, "dollars", 190)),
             "Cash leaves when a leg is bought and returns at settlement or sale. The last chart"
             " values everything held at the least it can still pay, so a dip is capital at risk,"
             " not a realised loss. Long stretches without an event are cut out and marked with"
@@ -179,11 +169,13 @@ def _captured(facts: Facts, detected: Decimal) -> Markup:
 
 def worst_case(facts: Facts) -> Markup:
     """Return what open boxes can still lose, and boxes that did not pay exactly $1."""
-    rows = facts.folder.rows("boxes")
-    odd = [r for r in rows if r["status"] == "settled" and r["settlement_pnl"] != 0]
+    names = ["box_id", "pair_id", "status", "contracts", "closed", "cost", "fees", "settlement_pnl"]
+    boxes = facts.folder.table("boxes", names)
+    settled = boxes.filter(pc.field("status") == "settled")
+    odd = settled.filter(pa.array(units(settled["settlement_pnl"]).values != 0)).to_pylist()
     worst = facts.folder.optional("boxes", "worst_state_loss") or ZERO
     apart = facts.folder.optional("boxes", "divergence_loss")
-    open_boxes = [r for r in rows if r["status"] == "open"]
+    open_boxes = boxes.filter(pc.field("status") == "open").to_pylist()
     children: list[object] = []
     if open_boxes:
         cost = sum((r["cost"] + r["fees"] for r in open_boxes), ZERO)
@@ -205,7 +197,7 @@ def worst_case(facts: Facts) -> Markup:
         children.append(para("No box is open: nothing that was bought can still lose money."))
     if odd:
         children.append(_odd_boxes(odd))
-    elif any(r["status"] == "settled" for r in rows):
+    elif settled.num_rows:
         children.append(para("Every settled box paid exactly $1 per contract."))
     children.append(
         para(

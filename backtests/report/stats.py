@@ -71,7 +71,7 @@ class Survival:
 def believable(decisions: Decisions) -> Bools:
     """Say which looks for a box to open saw books that can be believed."""
     unbelieved = np.isin(decisions.reason.astype(str), sorted(UNBELIEVED))
-    return ~unbelieved & (decisions.kind == "open")
+    return np.asarray(~unbelieved & (decisions.kind == "open"), dtype=np.bool_)
 
 
 def episodes(

@@ -97,7 +97,7 @@ color:var(--soft)}
 --second:#b3702a;
 --third:#6a5a93;--good:#2c6e49;--bad:#a63d2f;--faint:#ccc;--hair:#ddd;--warn-bg:#fff;
 --warn-ink:#000}
-body{font-size:10.5pt}main{max-width:none;padding:0}nav{display:none}h2{break-after:avoid;
+body{font-size:10.5pt}main{max-width:none;padding:0}nav{display:none}h2,h3,.legend,caption{break-after:avoid}h2{
 margin-top:34px}figure,tr,.figures div{break-inside:avoid}thead{display:table-header-group}
 .scroll{overflow:visible}a{color:inherit;text-decoration:none}.ribbon{border:1px solid #000}
 @page{margin:18mm 16mm}}

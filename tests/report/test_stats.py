@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtests.report.charts import POINTS_MAX, Scale, TimeAxis, thin, tidy
+from backtests.report.charts import POINTS_MAX, Scale, Series, TimeAxis, tidy
 from backtests.report.folder import Decisions, Units, units
 from backtests.report.stats import episodes, kaplan_meier, nice_step, wilson
 from backtests.report.text import clock, listed, plain_number, some, span, usd, when
@@ -144,13 +144,14 @@ def test_time_axis_cuts_each_long_silence() -> None:
 
 
 def test_thin_keeps_ends_and_extremes() -> None:
-    points = [(i, float(i % 977)) for i in range(50_000)]
-    points[31_111] = (31_111, -5.0)
-    kept = thin(points)
-    assert len(kept) <= POINTS_MAX + 4
-    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    values = np.asarray([float(i % 977) for i in range(50_000)])
+    values[31_111] = -5.0
+    long = Series("x", np.arange(50_000), values)
+    kept = long.thin()
+    assert len(kept) <= POINTS_MAX
+    assert (kept[0], kept[-1]) == ((0, 0.0), (49_999, values[-1]))
     assert (31_111, -5.0) in kept
-    assert thin(points[:10]) == points[:10]
+    assert Series("x", np.arange(3), values[:3]).thin() == [(0, 0.0), (1, 1.0), (2, 2.0)]
 
 
 def test_scale_ticks_lie_inside() -> None:
