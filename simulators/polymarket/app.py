@@ -132,6 +132,7 @@ class PolymarketVenue:
         if now_ns - self._pinged_ns >= _PING_NS:
             self._pinged_ns = now_ns
             self.hub.ping_sports()
+            operations.repeat_games(self.world)
             self.hub.close_silent()
         if now_ns - self._noised_ns >= _NOISE_NS:
             self._noised_ns = now_ns

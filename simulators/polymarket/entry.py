@@ -276,7 +276,8 @@ def _verify(world: World, key: ApiKey, signed: SignedOrder, market: Market) -> s
 
 def _check_sizes(world: World, order: Order, terms: Terms, *, marketable: bool) -> None:
     dollars = terms.shares * terms.price // ONE
-    if order.order_type in RESTING_TYPES:
+    bound = not marketable or world.switches["min_size_on"] == "all"
+    if order.order_type in RESTING_TYPES and bound:
         size = terms.shares if world.switches["min_size_unit"] == "shares" else dollars
         if size < order.market.min_size:
             raise Refusal(

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulators.polymarket.model import Market
 from simulators.polymarket.units import ONE, text
+
+if TYPE_CHECKING:
+    from simulators.polymarket.world import Event
 
 NS_PER_MS = 1_000_000
 
@@ -218,3 +221,23 @@ def new_market(market: Market, title: str, now_ns: int) -> dict[str, Any]:
             "rebate_rate": text(fees.rebate_ppm),
         }
     return frame
+
+
+def sports_frame(event: Event) -> dict[str, Any]:
+    """Return a game as the sports stream sends it."""
+    status = "Final" if event.ended else ("InProgress" if event.live else "Scheduled")
+    return {
+        "gameId": int(event.game_id or 0),
+        "leagueAbbreviation": event.league,
+        "slug": event.slug,
+        "homeTeam": event.home,
+        "awayTeam": event.away,
+        "status": status,
+        "score": event.score or "0-0",
+        "period": event.period,
+        "elapsed": "",
+        "live": event.live,
+        "ended": event.ended,
+        "turn": None,
+        "finishedTimestamp": None,
+    }

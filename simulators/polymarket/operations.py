@@ -12,6 +12,7 @@ from simulators.polymarket.model import (
     BUY,
     OPEN,
     SELL,
+    Emission,
     Market,
     Order,
     OrderStatus,
@@ -21,7 +22,7 @@ from simulators.polymarket.model import (
 )
 from simulators.polymarket.orders import cancel_quietly, end, enter, sweep
 from simulators.polymarket.units import ONE, text
-from simulators.polymarket.world import HOUSE, NS_PER_MS, NS_PER_S, World
+from simulators.polymarket.world import HOUSE, NS_PER_MS, NS_PER_S, Event, World
 
 HOUSE_ADDRESS = "0x00000000000000000000000000000000000A05E1"
 HOUSE_SHARES = 1_000_000 * ONE
@@ -159,12 +160,25 @@ def start_game(world: World, market: Market) -> int:
     market.started = True
     event = world.events[market.event_id]
     event.live = True
+    tell_game(world, event)
     count = 0
     if market.clear_book_on_start:
         resting = [o for o in market.book.orders() if o.status in OPEN]
         count = cancel_quietly(world, resting, OrderStatus.CANCELED)
     world.publish()
     return count
+
+
+def tell_game(world: World, event: Event) -> None:
+    """Send a game's state on the sports stream."""
+    world.outbox.append(Emission("sports", (), "", frames.sports_frame(event)))
+
+
+def repeat_games(world: World) -> None:
+    """Send every live game again, changed or not, as the real stream does."""
+    for event in world.events.values():
+        if event.live and not event.ended:
+            tell_game(world, event)
 
 
 def schedule_games(world: World) -> None:

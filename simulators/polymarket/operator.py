@@ -8,13 +8,13 @@ from typing import Any
 from simulators.polymarket import operations
 from simulators.polymarket.auth import create_key
 from simulators.polymarket.catalogue import Account, open_account
-from simulators.polymarket.frames import new_market, rest_book
+from simulators.polymarket.frames import new_market, rest_book, sports_frame
 from simulators.polymarket.lifecycle import steer
-from simulators.polymarket.model import Emission, Market, Trade, Wallet
+from simulators.polymarket.model import Market, Trade, Wallet
 from simulators.polymarket.orders import cancel_quietly, sweep
 from simulators.polymarket.records import truth_order, truth_trade
 from simulators.polymarket.units import ONE, TICKS, text, units
-from simulators.polymarket.world import Event, World
+from simulators.polymarket.world import World
 from simulators.seeds import pick
 from simulators.wire import Json
 
@@ -193,7 +193,7 @@ class Operator:
         for name in ("live", "ended", "score", "period"):
             if name in body:
                 setattr(event, name, body[name])
-        self.world.outbox.append(Emission("sports", (), "", sports_frame(event)))
+        operations.tell_game(self.world, event)
         return sports_frame(event)
 
     def _resolve_event(self, id: str, body: dict[str, Any]) -> Json:
@@ -326,26 +326,6 @@ def account_json(world: World, account: Account, *, with_key: bool = True) -> di
         key = create_key(world, account.owner, 0)
         body |= {"api_key": key.key, "api_secret": key.secret, "api_passphrase": key.passphrase}
     return body
-
-
-def sports_frame(event: Event) -> dict[str, Any]:
-    """Return a game as the sports stream sends it."""
-    status = "Final" if event.ended else ("InProgress" if event.live else "Scheduled")
-    return {
-        "gameId": int(event.game_id or 0),
-        "leagueAbbreviation": event.league,
-        "slug": event.slug,
-        "homeTeam": event.home,
-        "awayTeam": event.away,
-        "status": status,
-        "score": event.score or "0-0",
-        "period": event.period,
-        "elapsed": "",
-        "live": event.live,
-        "ended": event.ended,
-        "turn": None,
-        "finishedTimestamp": None,
-    }
 
 
 def noise(world: World) -> None:

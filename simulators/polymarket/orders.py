@@ -283,7 +283,8 @@ def cancel(world: World, key: ApiKey, ids: Iterable[str]) -> dict[str, Any]:
         elif order.status == OrderStatus.DELAYED:
             refused[order_id] = "order is delayed and can't be canceled yet"
         elif order.status == OrderStatus.MATCHED:
-            refused[order_id] = "already canceled or matched"
+            exact = world.switches["cancel_reason"] == "exact"
+            refused[order_id] = "Order already matched" if exact else "already canceled or matched"
         elif order.status not in OPEN:
             refused[order_id] = "Order not found or already canceled"
         else:

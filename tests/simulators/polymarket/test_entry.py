@@ -354,3 +354,15 @@ def test_deferred_execution_hides_the_amounts(world, market, trader):
     body["deferExec"] = True
     answer = orders.post_order(world, trader.key, body)
     assert (answer["status"], answer["makingAmount"], answer["tradeIDs"]) == ("matched", "", [])
+
+
+@pytest.mark.parametrize(("choice", "accepted"), [("all", False), ("resting", True)])
+def test_min_size_on_switch(world, market, trader, choice, accepted):
+    world.switches.update({"min_size_on": choice})
+    taking = trader.body(market, "BUY", "0.52", 3)
+    if accepted:
+        assert orders.post_order(world, trader.key, taking)["status"] == "matched"
+    else:
+        assert "lower than the minimum" in refused(world, trader, taking)
+    resting = trader.body(market, "BUY", "0.4", 3)
+    assert "lower than the minimum" in refused(world, trader, resting)

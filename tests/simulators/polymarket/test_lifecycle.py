@@ -455,3 +455,25 @@ def test_delayed_reply_switch(world, trader, word):
     assert (answer["status"], answer["takingAmount"]) == (word, "0")
     world.run(world.now_ns + S)
     assert world.orders[answer["orderID"]].status == "MATCHED"
+
+
+@pytest.mark.parametrize(("choice", "reason"), [
+    ("ambiguous", "already canceled or matched"), ("exact", "Order already matched"),
+])  # fmt: skip
+def test_cancel_reason_switch(world, market, trader, choice, reason):
+    world.switches.update({"cancel_reason": choice})
+    done = trader.post(market, "BUY", "0.52", 10)["orderID"]
+    assert orders.cancel(world, trader.key, [done])["not_canceled"] == {done: reason}
+
+
+def test_live_games_are_repeated_until_they_end(world):
+    market = make_market(world, 2, game_id="77")
+    event = world.events[market.event_id]
+    event.game_id = "77"
+    operations.start_game(world, market)
+    assert [e.payload["status"] for e in world.drain() if e.topic == "sports"] == ["InProgress"]
+    operations.repeat_games(world)
+    assert len(world.drain()) == 1
+    event.ended = True
+    operations.repeat_games(world)
+    assert world.drain() == []
