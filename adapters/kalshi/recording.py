@@ -8,6 +8,7 @@ believed is recorded as one without quotes on either side.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from nautilus_trader.core.data import Data
 from nautilus_trader.model.data import BookOrder, OrderBookDelta
@@ -25,6 +26,16 @@ _ONE = Quantity.from_str("1.00")
 _SNAPSHOT, _LAST = RecordFlag.F_SNAPSHOT, RecordFlag.F_LAST
 
 
+class Top(NamedTuple):
+    """Best prices of one observation: prices in $0.0001 (0 and 10000 for none), sizes in 0.01."""
+
+    ts_ns: int
+    bid: int
+    ask: int
+    bid_size: int
+    ask_size: int
+
+
 class BookRecorder:
     """Turn events, or polled books, into rows.
 
@@ -32,6 +43,8 @@ class BookRecorder:
     ----------
     rows : list of Data
         Collected since the last :meth:`take`.
+    tops : dict of str to list of Top
+        Best prices after each observation, by ticker.
     observations, deltas, one_sided : dict of str to int
         Counted by ticker.
     """
@@ -39,9 +52,10 @@ class BookRecorder:
     def __init__(self, clock_ns: Callable[[], int]) -> None:
         self._clock_ns = clock_ns
         self._ts_last = 0
-        self._levels: dict[str, tuple[set[int], set[int]]] = {}
+        self._levels: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
         self._trades: set[str] = set()
         self.rows: list[Data] = []
+        self.tops: dict[str, list[Top]] = {}
         self.observations: dict[str, int] = {}
         self.deltas: dict[str, int] = {}
         self.one_sided: dict[str, int] = {}
@@ -96,7 +110,7 @@ class BookRecorder:
         for index, (side, price, size) in enumerate(levels):
             flags = _SNAPSHOT | _LAST if index == len(levels) - 1 else _SNAPSHOT
             self._row(event.ticker, BookAction.ADD, side, price, size, flags, now_ns, ts_init)
-        self._levels[event.ticker] = ({p for p, _ in event.bids}, {p for p, _ in event.asks})
+        self._levels[event.ticker] = (dict(event.bids), dict(event.asks))
         self._count(event.ticker, ts_init, len(levels) + 1)
 
     def _change(self, event: BookChange, now_ns: int) -> None:
@@ -107,7 +121,10 @@ class BookRecorder:
         ts_init = self._ts(now_ns)
         levels = known[0] if event.bid else known[1]
         was_empty = not levels
-        (levels.add if event.size_u else levels.discard)(event.price_u)
+        if event.size_u:
+            levels[event.price_u] = event.size_u
+        else:
+            levels.pop(event.price_u, None)
         side = OrderSide.BUY if event.bid else OrderSide.SELL
         sentinel = _NO_BID if event.bid else _NO_ASK
         turned = was_empty == bool(levels)
@@ -141,5 +158,14 @@ class BookRecorder:
         self.first_ns.setdefault(ticker, ts_init)
         self.last_ns[ticker] = ts_init
         bids, asks = self._levels[ticker]
+        bid, ask = max(bids, default=0), min(asks, default=1_000_000)
+        top = Top(
+            ts_init,
+            bid // 100,
+            ask // 100,
+            bids.get(bid, 1_000_000) // 10_000,
+            asks.get(ask, 1_000_000) // 10_000,
+        )
+        self.tops.setdefault(ticker, []).append(top)
         if not bids or not asks:
             self.one_sided[ticker] = self.one_sided.get(ticker, 0) + 1

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from nautilus_trader.core.data import Data
 from nautilus_trader.persistence.catalog import ParquetDataCatalog
@@ -26,11 +27,13 @@ from backtests.data.dataset import (
     CATALOG_DIR,
     DATASET_SCHEMA_VERSION,
     PAIRS_FILE,
+    TOP_DIR,
     InstrumentInfo,
     Manifest,
     SessionInfo,
     write_manifest,
 )
+from backtests.data.deltas import TopWriter
 from backtests.data.errors import DataError
 from backtests.data.store import new_folder
 from twinbook.commands._kalshi import (
@@ -125,6 +128,7 @@ async def _record(
             _write(catalog, recorder.take())
         await feed
         _write(catalog, recorder.take())
+        _write_tops(folder, recorder)
         if not recorder.observations:
             raise ConfigError("TICKER", " ".join(wanted), "markets with a book: none was seen")
         kind = "message" if streamed else "polled"
@@ -221,6 +225,15 @@ async def _poll_once(
 def _write(catalog: ParquetDataCatalog, rows: list[Data]) -> None:
     if rows:
         catalog.write_data(rows)
+
+
+def _write_tops(folder: Path, recorder: BookRecorder) -> None:
+    (folder / TOP_DIR).mkdir()
+    for ticker, tops in recorder.tops.items():
+        writer = TopWriter(folder / TOP_DIR, parsing.instrument_id(ticker, Leg.YES).value)
+        columns = np.array(tops, dtype=np.int64).T
+        writer.append(*columns)
+        writer.close()
 
 
 def _manifest(recorder: BookRecorder, name: str, kind: str, interval: float) -> Manifest:
