@@ -27,7 +27,7 @@ REQUEST_KINDS: dict[str, str] = {
     "error_before_accept": "not applied; answered with status (503)",
     "timeout_before_accept": "not applied; the connection stays open without an answer",
     "accept_then_timeout": "applied; the connection stays open without an answer",
-    "accept_then_5xx": "applied; answered with status (503)",
+    "accept_then_5xx": "applied; answered with status (503) and body (keep_body: the true one)",
     "late_reply": "applied; answered after messages (1) more messages went to that account",
     "delayed_visibility": "applied; reads do not show it for the next requests (3) reads",
     "rate_limit": "429, not applied",

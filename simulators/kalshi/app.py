@@ -202,6 +202,8 @@ class KalshiApp:
         if failed is not None:
             status = failed.number("status", 503)
             body = failed.params.get("body", flat("", "service_unavailable", status).body)
+            if failed.flag("keep_body"):
+                body = reply.body
             return reply, HttpOutput(status, body)
         body = reply.body
         grown = find(faults, "unknown_fields")

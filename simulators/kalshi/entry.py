@@ -47,9 +47,12 @@ def create_order(state: State, account: Account, ticket: CreateTicket) -> Order:
     if ticket.reduce_only:
         wanted = min(qty, _reducible(state, account, ticket))
     check_funds(state, account, market, ticket.side, wanted, px, ticket.subaccount)
-    _check_fok(state, market, ticket, px, qty)
+    found = 0 if _stale(state, account, ticket, px, qty) else None
+    if found is None:
+        found = state.books[market.ticker].available(ticket.side, px)
+    _check_fok(state, ticket, found, qty)
     order = _new_order(state, account, market, ticket, px, qty, expiry_ns)
-    _run(state, account, order, wanted)
+    _run(state, account, order, wanted, found)
     return order
 
 
@@ -57,9 +60,9 @@ def routed_market(state: State, ticker: str, exchange_index: int | None) -> Mark
     """Return the market an order names; on another shard it does not exist."""
     market = state.markets.get(ticker)
     if market is None:
-        raise market_not_found()
+        raise market_not_found(_status(state, "market_not_found_status"))
     if exchange_index is not None and exchange_index not in (-1, market.exchange_index):
-        raise market_not_found()
+        raise market_not_found(_status(state, "market_not_found_status"))
     return market
 
 
@@ -73,10 +76,10 @@ def check_trading(state: State, market: Market, *, cancel: bool = False) -> None
     if market.halted:
         code = str(state.switches["halt_code"])
         if not (cancel and code == "trading_is_paused"):
-            status = _inactive_status(state) if code == "MARKET_INACTIVE" else 409
+            status = _status(state, "market_inactive_status") if code == "MARKET_INACTIVE" else 409
             raise nested(status, code, code.replace("_", " ").lower())
     if market.status != "active":
-        raise nested(_inactive_status(state), "MARKET_INACTIVE", "market inactive")
+        raise nested(_status(state, "market_inactive_status"), "MARKET_INACTIVE", "market inactive")
 
 
 def checked_count(text: str) -> int:
@@ -164,8 +167,8 @@ def is_archived(state: State, order: Order) -> bool:
     return order.status != "resting" and order.updated_ns < state.orders_cutoff_ns()
 
 
-def _inactive_status(state: State) -> int:
-    return int(str(state.switches["market_inactive_status"]))
+def _status(state: State, switch: str) -> int:
+    return int(str(state.switches[switch]))
 
 
 def _check_account(state: State, account: Account, market: Market, subaccount: int) -> None:
@@ -218,27 +221,24 @@ def _check_post_only(state: State, market: Market, ticket: CreateTicket, px: int
         raise nested(400, "invalid_order", details="post only cross")
 
 
-def _check_fok(state: State, market: Market, ticket: CreateTicket, px: int, qty: int) -> None:
+def _check_fok(state: State, ticket: CreateTicket, found: int, qty: int) -> None:
     choice = str(state.switches["fok_failure"])
-    if ticket.tif != "fill_or_kill" or choice == "canceled_201":
-        return
-    short = state.books[market.ticker].available(ticket.side, px) < qty
-    if short or missed(state, ticket.client_order_id, ticket.ticker, ticket.side, px, qty):
-        code = str(state.switches["fok_code"])
-        raise nested(409 if choice == "error_409" else 400, code)
+    if ticket.tif == "fill_or_kill" and choice != "canceled_201" and found < qty:
+        raise nested(409 if choice == "error_409" else 400, str(state.switches["fok_code"]))
 
 
-def missed(state: State, client_order_id: str, ticker: str, side: str, px: int, qty: int) -> bool:
-    """Return whether the quote was stale and an immediate order finds nothing (hazards only).
+def _stale(state: State, account: Account, ticket: CreateTicket, px: int, qty: int) -> bool:
+    """Return whether the quote is gone and an immediate order finds nothing (hazards only).
 
     The chance is drawn by the order's own id, so it does not depend on other traffic.
     """
     table = state.hazards.second_leg_fill
-    if not table:
+    if not table or account.house or ticket.tif == "good_till_canceled":
         return False
-    ratio = Decimal(state.books[ticker].available(side, px)) / qty
+    ratio = Decimal(state.books[ticket.ticker].available(ticket.side, px)) / qty
     percent = state.hazards.chance_percent(table, ratio)
-    return draw(state.seed, "hazard", client_order_id, ticker, side, px, qty) % 100 >= percent
+    name = ticket.client_order_id or f"order {account.orders_created}"
+    return draw(state.seed, "hazard", account.user_id, name) % 100 >= percent
 
 
 def _reducible(state: State, account: Account, ticket: CreateTicket) -> int:
@@ -285,10 +285,10 @@ def _new_order(
     return order
 
 
-def _run(state: State, account: Account, order: Order, wanted: int) -> None:
+def _run(state: State, account: Account, order: Order, wanted: int, found: int) -> None:
     """Match an accepted order and announce it once it is known whether it rests."""
     with state.held_back() as events:
-        _match(state, order, wanted)
+        _match(state, order, wanted, found)
     if account.house:
         announcements: list[VenueEvent] = []
     else:
@@ -304,18 +304,12 @@ def _run(state: State, account: Account, order: Order, wanted: int) -> None:
         state.at(state.now_ns, "tail", order.order_id)
 
 
-def _match(state: State, order: Order, wanted: int) -> None:
-    book = state.books[order.ticker]
-    if order.post_only and book.crosses(order.side, order.px):
+def _match(state: State, order: Order, wanted: int, found: int) -> None:
+    if order.post_only and state.books[order.ticker].crosses(order.side, order.px):
         end(state, order, "PostOnlyCrossCancel")
         return
-    if order.tif == "fill_or_kill" and book.available(order.side, order.px) < order.remaining:
-        end(state, order, "")
-        return
-    immediate = order.tif == "immediate_or_cancel" and not state.accounts[order.user_id].house
-    if immediate and missed(
-        state, order.client_order_id, order.ticker, order.side, order.px, order.initial
-    ):
+    needed = {"fill_or_kill": order.remaining, "immediate_or_cancel": 1}.get(order.tif, 0)
+    if found < needed:
         end(state, order, "")
         return
     excess = order.remaining - wanted

@@ -57,6 +57,6 @@ def not_found() -> RefusalError:
     return nested(404, "not_found")
 
 
-def market_not_found() -> RefusalError:
+def market_not_found(status: int) -> RefusalError:
     """Return the refusal of an unknown ticker, or of a ticker on another shard."""
-    return nested(404, "market_not_found")
+    return nested(status, "market_not_found")

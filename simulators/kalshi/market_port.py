@@ -95,7 +95,11 @@ class KalshiMarketPort:
     def _resize(self, order: Order, qty: int) -> None:
         total = order.filled + qty
         ticket = AmendTicket(order.ticker, order.side, price(order.px), count(total))
-        amend_order(self._state, self._account(HOUSE), order, ticket)
+        try:
+            amend_order(self._state, self._account(HOUSE), order, ticket)
+        except RefusalError:
+            # The grid became coarser under the order.
+            cancel_resting(self._state, order, "")
 
     def _account(self, user: str) -> Account:
         return self._state.accounts[user]

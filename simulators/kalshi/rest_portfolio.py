@@ -96,7 +96,7 @@ def get_settlements(core: Core, request: Request) -> Reply:
         lambda s: not ticker or s.ticker == ticker,
         lambda s: not event or s.event_ticker == event,
         lambda s: subaccount is None or s.subaccount == subaccount,
-        lambda s: _within(request, s.ts_ns),
+        _within(request),
     ]
     rows = core.state.read.settlements.get(request.member.user_id, [])
     chosen = _newest_first(rows, checks)
@@ -388,17 +388,21 @@ def _fills(core: Core, request: Request, *, historical: bool) -> Reply:
         lambda f: not order_id or f.order_id == order_id,
         lambda f: shard is None or shard < 0 or f.exchange_index == shard,
         lambda f: subaccount is None or f.subaccount == subaccount,
-        lambda f: _within(request, f.ts_ns),
+        _within(request),
     ]
     chosen = _newest_first(core.state.read.fills.get(request.member.user_id, []), checks)
     rows, cursor = page(chosen, limit, request.text("cursor"), request.operation)
     return ok({"fills": [fill_row(core.state, row) for row in rows], "cursor": cursor})
 
 
-def _within(request: Request, ts_ns: int) -> bool:
+def _within(request: Request) -> Callable[[Fill | Settlement], bool]:
     low, high = request.integer("min_ts"), request.integer("max_ts")
-    at_s = seconds(ts_ns)
-    return (low is None or at_s >= low) and (high is None or at_s <= high)
+
+    def check(row: Fill | Settlement) -> bool:
+        at_s = seconds(row.ts_ns)
+        return (low is None or at_s >= low) and (high is None or at_s <= high)
+
+    return check
 
 
 def _newest_first(rows: Any, checks: Any) -> list[tuple[int, Any]]:  # noqa: ANN401 - rows of one kind

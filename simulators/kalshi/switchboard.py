@@ -70,6 +70,7 @@ TABLE: tuple[Switch, ...] = (
     _choice("halt_code", "refusal while one market is halted (24)",
             "MARKET_INACTIVE", "trading_is_paused", "exchange_is_paused"),
     _choice("market_inactive_status", "HTTP status of MARKET_INACTIVE", "400", "409"),
+    _choice("market_not_found_status", "HTTP status of market_not_found", "404", "400"),
     _choice("create_status", "HTTP status of an accepted create (25)", "201", "200"),
     _choice("attestation_body", "body of the 403 of a lapsed location attestation (26)",
             "nested", "flat"),

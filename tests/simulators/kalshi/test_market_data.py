@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -282,6 +283,22 @@ def test_fok_code_by_switch(code):
     assert output.body["error"]["code"] == code
 
 
+@pytest.mark.parametrize("status", ["404", "400"])
+def test_market_not_found_status_by_switch(status):
+    venue = make_venue(market_not_found_status=status)
+    assert venue.order(ticker="KXNONE").status == int(status)
+
+
+def test_quotes_follow_a_grid_that_becomes_coarser():
+    venue = make_venue()
+    venue.operate("book", ticker=FED, bids=[["0.471", "5"], ["0.46", "5"]], asks=[])
+    venue.operate("structure", ticker=FED, structure="linear_cent")
+    rows = [(Decimal("0.471"), Decimal(7)), (Decimal("0.46"), Decimal(7))]
+    venue.app.quote(FED, rows, [], venue.now_ns)
+    book = venue.get(f"/markets/{FED}/orderbook")["orderbook_fp"]
+    assert book["yes_dollars"] == [["0.4600", "7.00"]]
+
+
 @pytest.mark.parametrize(("on", "present"), [(True, True), (False, False)])
 def test_cancel_client_id_by_switch(on, present):
     venue = make_venue(cancel_client_id=on)
@@ -342,6 +359,26 @@ def test_calibrated_scenario_misses_as_often_as_real_fok_orders_did():
             filled[size] += output.status == 201
     assert abs(filled["15"] / tries - 0.54) < 0.08
     assert abs(filled["1"] / tries - 0.80) < 0.08
+
+
+def test_misses_are_drawn_by_order_and_hit_immediate_orders_of_every_kind():
+    filled = []
+    for tif in ("immediate_or_cancel", "fill_or_kill"):
+        venue = make_venue(scenario="calibrated", fok_failure="canceled_201")
+        found = []
+        for n in range(60):
+            venue.operate("book", ticker=GAME, bids=[], asks=[["0.50", "30"]])
+            body = venue.placed(
+                price="0.50", count="15", time_in_force=tif, client_order_id=f"h{n}"
+            )
+            found.append(body["fill_count"])
+        filled.append(found)
+    assert filled[0] == filled[1]
+    assert set(filled[0]) == {"0.00", "15.00"}
+    venue = make_venue(scenario="calibrated")
+    for _ in range(30):
+        venue.operate("book", ticker=GAME, bids=[], asks=[["0.50", "30"]])
+        assert venue.placed(price="0.50", count="15")["fill_count"] == "15.00"
 
 
 def test_default_scenario_never_misses():
