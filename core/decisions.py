@@ -82,6 +82,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         Dollars the box pays over its cost when the venues agree.
     objective
         J of METHODS 3.3 in dollars.
+    room
+        Dollars that limits and the Kelly share left for the box; 0 where refused before sizing.
     detail
         One line for people: the value that refused.
     """
@@ -105,6 +107,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     objective: Decimal = Decimal("0.000000")
     box_id: str | None = None
     first_leg: int | None = None
+    room: Decimal = Decimal("0.000000")
     detail: str = ""
 
 

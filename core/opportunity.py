@@ -121,6 +121,7 @@ class Assessment(NamedTuple):
     limits_u: tuple[int, int] = (0, 0)
     plan: Plan | None = None
     unwind: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
+    room: Decimal = Decimal("0.000000")
 
     @property
     def net_edge(self) -> Decimal:
@@ -192,7 +193,7 @@ class _Assessor:
         left = [_asks(leg.left, o) for leg, o in zip(legs, self.outcomes, strict=True)]
         self.seen_asks: tuple[Ladder, Ladder] = (seen[0], seen[1])
         self.asks: tuple[Ladder, Ladder] = (left[0], left[1])
-        self.gross = self.fees = self.required = _ZERO
+        self.gross = self.fees = self.required = self.room = _ZERO
         self.plan: Plan | None = None
         self.unwind = (_ZERO, _ZERO)
 
@@ -208,7 +209,7 @@ class _Assessor:
     def _refuse(self, reason: Reason, detail: str) -> Assessment:
         return Assessment(
             self.direction, reason, detail, self.gross, self.fees, self.required,
-            plan=self.plan, unwind=self.unwind,
+            plan=self.plan, unwind=self.unwind, room=self.room,
         )  # fmt: skip
 
     # -- arithmetic at the best level -------------------------------------------------------
@@ -371,6 +372,7 @@ class _Assessor:
         keep = 1 - policy.limits.cash_reserve
         cash = tuple(floor_units(from_units(leg.cash_u) * keep) for leg in self.legs)
         room_u = floor_units(max(_ZERO, min(room, self._kelly_room())))
+        self.room = from_units(room_u)
         return SizeRules(
             setup.lot_u,
             setup.size_min_u,
@@ -416,6 +418,7 @@ class _Assessor:
             (limits[0], limits[1]),
             self.plan,
             self.unwind,
+            self.room,
         )
         return taken._replace(limits_u=self._with_slippage(taken))
 

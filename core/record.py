@@ -102,6 +102,7 @@ def opening(
         objective=from_units(chosen.objective_n // 1_000_000_000 if chosen is not None else 0),
         box_id=stamp.box_id if chosen is not None else None,
         first_leg=assessment.plan.first if chosen is not None and assessment.plan else None,
+        room=assessment.room,
         detail=assessment.detail,
     )
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.contracts import Direction, Venue
+from core.contracts import Direction, Outcome, Venue
 from core.early_close import best_close
 from core.fees import KalshiFees, PolymarketFees
 from core.gate import GateTable, edge_possible
@@ -23,7 +23,7 @@ from core.pairs import Clause
 from core.policy import Policy
 from core.reasons import Reason
 from core.record import ExposedLeg, Stamp, closing, hedge_order, opening
-from tests.core.strategies import UNIT
+from tests.core.strategies import UNIT, ladders
 from tests.strategies.support import make_pair
 
 D = Decimal
@@ -252,6 +252,37 @@ def test_the_record_holds_inputs_and_arithmetic():
     assert record.legs[1].best_bid == D("0.49")
     refused = opening(setup, views, look(status=Status(busy=True)), Stamp(8, NOW, "S-1", "GAME.8"))
     assert (refused.outcome, refused.box_id, refused.size) == ("refused", None, 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(ladders(levels=8, size_max=60), ladders(levels=8, size_max=60), st.integers(1, 12))
+def test_a_record_is_enough_to_decide_again(first, second, edge):
+    """Feed the ladders of a taken record back in: the same size, limits and objective."""
+    best = first[0][0]
+    shift = (100 - edge) * 10_000 - best - second[0][0]
+    second = tuple((p + shift, s) for p, s in second if 0 < p + shift < UNIT)
+    if not second:
+        return
+    bid_a, bid_b = max(10_000, best - 10_000), max(10_000, second[0][0] - 10_000)
+    a, b = Book(((bid_a, UNIT),), first), Book(((bid_b, UNIT),), second).mirrored()
+    policy = Policy(size_min=D(1), edge_max=D(1))
+    setup = PairSetup(make_pair(), policy)
+
+    def decide(views):
+        found = assess(setup, Direction.YES_NO, views, NOW, policy, Exposure())
+        return found, opening(setup, views, found, Stamp(1, NOW, "S", "B"))
+
+    found, record = decide((view(a, K), view(b, P)))
+    if found.reason is not Reason.TAKEN:
+        return
+    again = []
+    for leg in record.legs:
+        asks = levels(*((level.price, level.size) for level in leg.ladder))
+        book_again = Book(levels((leg.best_bid, 1)), asks)
+        again.append(book_again if leg.outcome is Outcome.YES else book_again.mirrored())
+    repeated, record_again = decide((view(again[0], K), view(again[1], P)))
+    assert (repeated.size, repeated.limits_u) == (found.size, found.limits_u)
+    assert record_again == record
 
 
 def test_a_close_is_recorded_against_holding():
