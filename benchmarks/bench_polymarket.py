@@ -145,7 +145,7 @@ def frames(levels: int) -> tuple[MarketProtocol, list[bytes]]:
 
 def ours_frame_to_deltas(levels: int, *, verify: bool) -> Callable[[], object]:
     protocol, found = frames(levels)
-    if not verify:
+    if not verify:  # what parsing alone costs
         protocol._end_group = lambda *_: None
     position = 0
 
@@ -230,9 +230,7 @@ async def submit_latency() -> list[tuple[str, float, float]]:
             timestamp_ms=time.time_ns() // 1_000_000,
         )
         signed = signer.sign_order(fields, STANDARD)
-        found = order_body(
-            signed, owner="key", order_type="FAK", post_only=False, expiration_s=0
-        )
+        found = order_body(signed, owner="key", order_type="FAK", post_only=False, expiration_s=0)
         return found, signed.order_hash
 
     async def full() -> None:
@@ -248,7 +246,10 @@ async def submit_latency() -> list[tuple[str, float, float]]:
         await transport.send(HttpRequest("POST", f"{url}/order", {}, payload))
 
     rows = []
-    for name, call in (("floor: bare POST on loopback", floor), ("submit: build, sign, POST", full)):
+    for name, call in (
+        ("floor: bare POST on loopback", floor),
+        ("submit: build, sign, POST", full),
+    ):
         times = []
         for _ in range(600):
             start = time.perf_counter_ns()
@@ -263,14 +264,18 @@ async def submit_latency() -> list[tuple[str, float, float]]:
 
 def main() -> None:
     ours = OrderSigner(KEY)
-    wallet = OrderSigner(
-        KEY, signature_type=SignatureType.DEPOSIT_WALLET, funder="0x" + "34" * 20
-    )
+    wallet = OrderSigner(KEY, signature_type=SignatureType.DEPOSIT_WALLET, funder="0x" + "34" * 20)
     fields = order_fields()
     groups: list[list[tuple[str, float, float]]] = [
         [
-            ("order hash + signature, EOA", *measure(lambda: ours.sign_order(fields, STANDARD), 200)),
-            ("  deposit wallet (type 3)", *measure(lambda: wallet.sign_order(fields, STANDARD), 200)),
+            (
+                "order hash + signature, EOA",
+                *measure(lambda: ours.sign_order(fields, STANDARD), 200),
+            ),
+            (
+                "  deposit wallet (type 3)",
+                *measure(lambda: wallet.sign_order(fields, STANDARD), 200),
+            ),
             ("  py-clob-client-v2, EOA", *measure(sdk_sign(), 10)),
         ],
         [

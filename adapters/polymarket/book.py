@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from adapters.polymarket.book_hash import BookTerms, Level, last_price_text, matching_last_price
 from adapters.polymarket.schemas.clob import Book
+from adapters.polymarket.schemas.wire import price_text, size_text
 
 _ONE = Decimal(1)
 _REPLAY_MAX = 400
@@ -44,7 +45,7 @@ class _Side:
         self.levels: dict[Decimal, Level] = {}
 
     def set(self, level: Level, *, removes: bool) -> None:
-        key = Decimal(level.price)
+        key = price_text(level.price)
         if removes:
             if self.levels.pop(key, None) is not None:
                 del self.prices[bisect_left(self.prices, key)]
@@ -172,7 +173,7 @@ class AssetBook:
         self._asks.clear()
         for side, levels in ((self._bids, book.bids), (self._asks, book.asks)):
             for level in levels:
-                side.set(Level(level.price, level.size), removes=Decimal(level.size) == 0)
+                side.set(Level(level.price, level.size), removes=not size_text(level.size))
 
     def _set(self, change: LevelChange) -> None:
         side = self._bids if change.is_bid else self._asks
@@ -258,7 +259,7 @@ class AssetBook:
 def _best(text: str, empty: str) -> Decimal | None:
     if text == "":
         return None
-    value = Decimal(text)
-    if value == Decimal(empty) or value == 0:
+    value = price_text(text)
+    if value == price_text(empty) or value == 0:
         return None
     return value

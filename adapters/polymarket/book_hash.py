@@ -57,7 +57,8 @@ def _text(value: str) -> str:
 
 
 def _levels(levels: Iterable[Level]) -> str:
-    return ",".join(f'{{"price":{_text(p)},"size":{_text(s)}}}' for p, s in levels)
+    # Prices and sizes are numbers in text: nothing in them needs escaping.
+    return ",".join([f'{{"price":"{p}","size":"{s}"}}' for p, s in levels])
 
 
 def book_hash(

@@ -32,7 +32,14 @@ from adapters.common.errors import ProtocolError
 from adapters.polymarket.book import AssetBook, LevelChange, Mismatch
 from adapters.polymarket.book_hash import BookTerms, Level
 from adapters.polymarket.schemas.clob import Book
-from adapters.polymarket.schemas.wire import decode, price, size, time_ns
+from adapters.polymarket.schemas.wire import (
+    decode,
+    price,
+    price_text,
+    size,
+    size_text,
+    time_ns,
+)
 from adapters.polymarket.schemas.ws import MarketFrame, PriceChange, WireLevel
 
 PING: Final = "PING"
@@ -401,9 +408,9 @@ class MarketProtocol:
         state = self._books.get(frame.asset_id)
         if state is None or not state.is_live:
             return
-        for name, best in (("best_bid", frame.best_bid), ("best_ask", frame.best_ask)):
+        for best in (frame.best_bid, frame.best_ask):
             if best:
-                price(f"best_bid_ask.{name}", best)
+                price_text(best)
         ts_event_ns = _time(frame.timestamp, 0)
         if state.group is not None or ts_event_ns != state.ts_event_ns:
             return  # describes another moment than the book we hold
@@ -492,11 +499,12 @@ def _checked_change(entry: PriceChange) -> LevelChange:
     is_bid = _SIDES.get(entry.side)
     if is_bid is None:
         raise ProtocolError(f"price_change.side: found {entry.side!r}, expected BUY or SELL")
-    price("price_change.price", entry.price)
-    for name, best in (("best_bid", entry.best_bid), ("best_ask", entry.best_ask)):
-        if best:
-            price(f"price_change.{name}", best)
-    return LevelChange(is_bid, entry.price, entry.size, size("price_change.size", entry.size) == 0)
+    price_text(entry.price)
+    if entry.best_bid:
+        price_text(entry.best_bid)
+    if entry.best_ask:
+        price_text(entry.best_ask)
+    return LevelChange(is_bid, entry.price, entry.size, not size_text(entry.size))
 
 
 def _checked_book(book: Book) -> Book:
@@ -504,8 +512,8 @@ def _checked_book(book: Book) -> Book:
 
     def ordered(name: str, levels: list[WireLevel], *, descending: bool) -> list[WireLevel]:
         for level in levels:
-            size(f"book.{name}.size", level.size)
-        prices = [price(f"book.{name}.price", level.price) for level in levels]
+            size_text(level.size)
+        prices = [price_text(level.price) for level in levels]
         if len(set(prices)) != len(prices):
             raise ProtocolError(f"book.{name}: a price appears twice")
         pairs = sorted(zip(prices, levels, strict=True), key=lambda p: p[0], reverse=descending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -46,6 +47,24 @@ def decimal_or_none(field: str, value: Number) -> Decimal | None:
     if not found.is_finite() or abs(found) > _BOUND:
         raise ProtocolError(f"{field}: found {str(value)[:40]!r}, expected a finite number")
     return found
+
+
+@lru_cache(maxsize=16_384)
+def price_text(text: str) -> Decimal:
+    """Return a price of the stream; the few hundred texts of a book are read once.
+
+    Raises
+    ------
+    ProtocolError
+        When it is no number in [0, 1].
+    """
+    return price("price", text)
+
+
+@lru_cache(maxsize=65_536)
+def size_text(text: str) -> Decimal:
+    """Return a size of the stream; raises `ProtocolError` like `size`."""
+    return size("size", text)
 
 
 def price(field: str, value: Number) -> Decimal:
