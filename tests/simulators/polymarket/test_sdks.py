@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
+from eth_account import Account
 from polymarket import AsyncSecureClient
 from polymarket.auth import RelayerApiKey
 from polymarket.environments import PRODUCTION, _create_environment
@@ -301,3 +302,28 @@ async def test_ready_file_has_the_agreed_shape(tmp_path):
         assert {"private_key", "funder", "signature_type", "api_key", "api_secret",
                 "api_passphrase"} <= set(part["accounts"][0])  # fmt: skip
         assert part["chain_id"] == 137
+
+
+async def test_a_newcomer_from_key_to_order(tmp_path):
+    """A key the venue never saw: API key, deposit wallet, funds, approvals, order."""
+    async with launched(tmp_path) as (run, venue, market):
+        secret = "0x" + "5a" * 32
+        ready = run.ready["polymarket"]
+        key = RelayerApiKey(key="local", address=Account.from_key(secret).address)
+        sdk = await AsyncSecureClient.create(
+            private_key=secret, environment=environment(ready), api_key=key
+        )
+        try:
+            assert sdk.wallet_type == "DEPOSIT_WALLET"
+            wallet = venue.world.wallet(sdk.wallet)
+            assert (wallet.signature_type, wallet.cash) == (3, 0)
+            order = {"asset_id": market.tokens[0], "price": Decimal("0.4"), "size": Decimal(10)}
+            with pytest.raises(RequestRejectedError, match="not enough balance"):
+                await sdk.place_limit_order(**order, side="BUY")
+            funds = {"add_cash": "100"}
+            venue.operator.apply("PATCH /accounts/{address}", {"address": wallet.address}, funds)
+            # With a relayer key the client gives missing approvals itself and tries again.
+            assert (await sdk.place_limit_order(**order, side="BUY")).status == "live"
+            assert wallet.allowances
+        finally:
+            await sdk.close()
