@@ -56,6 +56,8 @@ COLUMNS: Mapping[str, tuple[str, bool]] = {
     "ask_sz": (_TEXT, True),
 }
 
+#: A time outside these years is a time in another unit.
+_FIRST_NS, _END_NS = 1_262_304_000_000_000_000, 4_102_444_800_000_000_000
 _BATCH_ROWS = 65_536
 _DECIMALS = 10
 _WIDE = pa.decimal128(38, _DECIMALS)
@@ -179,8 +181,10 @@ class Recording:
             row = int(wrong[0])
             allowed = f">= {int(before[row])} (rows in order of receipt)"
             raise self._fail(row, "ts_recv_ns", int(ts_recv[row]), allowed)
-        if ts_recv[0] <= 0:
-            raise self._fail(0, "ts_recv_ns", int(ts_recv[0]), "nanoseconds since 1970, UTC")
+        for row in (0, len(ts_recv) - 1):
+            if not _FIRST_NS <= ts_recv[row] < _END_NS:
+                allowed = f"ns UTC from 2010 to 2100, {_FIRST_NS} to {_END_NS}"
+                raise self._fail(row, "ts_recv_ns", int(ts_recv[row]), allowed)
         self._last_ns = int(ts_recv[-1])
 
     def _books(self, table: pa.RecordBatch) -> NDArray[np.int32]:

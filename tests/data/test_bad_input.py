@@ -101,6 +101,14 @@ def test_null_where_a_value_is_needed(tmp_path):
     _refused(tmp_path, src, "row 3: venue: found null")
 
 
+@pytest.mark.parametrize("unit", [1_000, 1_000_000, 1_000_000_000])
+def test_times_in_another_unit(tmp_path, unit):
+    rows = [r | {"ts_recv_ns": r["ts_recv_ns"] // unit} for r in polled()]
+    src = write(tmp_path / "src", {"S1": rows}, [pair_entry()])
+    found = rows[0]["ts_recv_ns"]
+    _refused(tmp_path, src, f"row 0: ts_recv_ns: found {found}", "ns UTC from 2010 to 2100")
+
+
 def test_empty_session(tmp_path):
     src = write(tmp_path / "src", {"S1": []}, [pair_entry()])
     _refused(tmp_path, src, "S1.parquet: found 0 rows", "at least one observation")
