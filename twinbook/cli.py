@@ -13,8 +13,13 @@ import typer
 #: subcommand -> (module with a ``typer.Typer`` named ``app``, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("twinbook.commands.data", "Load, generate, check and scan market data."),
-    "doctor": ("twinbook.commands.doctor", "Say what is missing here and how to get it."),
+    "report": ("twinbook.commands.report", "Write a run's report.html again."),
     "why": ("twinbook.commands.why", "Say why nothing was traded: refusals and nearest miss."),
+    "journal": ("twinbook.commands.journal", "Look into the journal, take backtests in."),
+    "venue": ("twinbook.commands.venue", "Check a venue: key, clock, limits, balances, markets."),
+    "account": ("twinbook.commands.account", "Set up and fund venue accounts; dry run first."),
+    "record": ("twinbook.commands.record", "Record public books and trades into a dataset."),
+    "doctor": ("twinbook.commands.doctor", "Say what is missing here and how to get it."),
 }
 
 
