@@ -148,13 +148,18 @@ def post_key(core: Core, request: Request) -> Reply:
         public = load_public_key(body["public_key"])
     except ValueError as error:
         raise flat("public_key is not a valid PEM key", "invalid_parameters") from error
+    scopes, subaccount = body.get("scopes", ["read", "write"]), body.get("subaccount")
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise flat("scopes must be a list of strings", "invalid_parameters")
+    if subaccount is not None and subaccount not in range(64):
+        raise flat("subaccount must be between 0 and 63", "invalid_parameters")
     key = ApiKey(
         core.state.new_id("key"),
         request.member.user_id,
         public,
         str(body.get("name", "key")),
-        tuple(body.get("scopes") or ("read", "write")),
-        body.get("subaccount"),
+        tuple(scopes),
+        subaccount,
     )
     core.keys.add(key)
     return Reply(201, {"api_key_id": key.key_id})

@@ -225,7 +225,7 @@ class WsSession:
         channels = params.get("channels")
         if not isinstance(channels, list) or not channels:
             raise CommandError(3)
-        if any(channel not in CHANNELS for channel in channels):
+        if any(not isinstance(name, str) or name not in CHANNELS for name in channels):
             raise CommandError(8)
         tickers = _tickers(params)
         for channel in channels:
@@ -280,9 +280,9 @@ class WsSession:
         sids = params.get("sids")
         if not isinstance(sids, list) or not sids:
             raise CommandError(4)
-        if any(sid not in self._subscriptions for sid in sids):
+        if any(not isinstance(sid, int) or sid not in self._subscriptions for sid in sids):
             raise CommandError(7)
-        for sid in sids:
+        for sid in dict.fromkeys(sids):
             sub = self._subscriptions.pop(sid)
             reply = {"id": command_id, "sid": sid, "type": "unsubscribed"}
             self._push("unsubscribed", reply | self._numbered(sub))
@@ -293,7 +293,11 @@ class WsSession:
         action = params.get("action")
         if not action:
             raise CommandError(15)
-        if action not in ("add_markets", "delete_markets", "get_snapshot"):
+        if not isinstance(action, str) or action not in (
+            "add_markets",
+            "delete_markets",
+            "get_snapshot",
+        ):
             raise CommandError(13)
         tickers = _tickers(params)
         if not tickers:
@@ -326,7 +330,7 @@ class WsSession:
         sids = params.get("sids", [params["sid"]] if "sid" in params else [])
         if not isinstance(sids, list) or len(sids) != 1:
             raise CommandError(12)
-        if sids[0] not in self._subscriptions:
+        if not isinstance(sids[0], int) or sids[0] not in self._subscriptions:
             raise CommandError(7)
         return self._subscriptions[sids[0]]
 

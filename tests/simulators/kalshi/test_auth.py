@@ -12,6 +12,7 @@ from simulators.kalshi.auth import ApiKey, KeyRing, write_key
 from simulators.kalshi.errors import RefusalError
 from simulators.kalshi.switchboard import TABLE
 from simulators.switches import Switches
+from tests.simulators.kalshi.support import make_venue
 
 NOW_MS = 1_795_248_000_000
 PATH = "/trade-api/v2/portfolio/balance"
@@ -156,3 +157,22 @@ def test_rsa_with_another_salt_or_digest_is_refused(tmp_path, salt, digest):
 def test_an_unknown_key_type_is_refused(tmp_path):
     with pytest.raises(ValueError, match="allowed rsa, ed25519"):
         write_key(tmp_path, "key", "dsa")
+
+
+def test_a_key_registered_by_the_api_signs_and_can_be_deleted(tmp_path):
+    venue = make_venue()
+    _, public = write_key(tmp_path, "new", "rsa")
+    pem = public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+    body = {"name": "new", "public_key": pem, "scopes": ["read"]}
+    made = venue.send("POST", "/api_keys", body=body)
+    assert made.status == 201
+    key_id = made.body["api_key_id"]
+    assert venue.app.core.keys.keys[key_id].key_type == "rsa"
+    assert len(venue.get("/api_keys")["api_keys"]) == 2
+    for bad in ({"public_key": "x"}, {}, body | {"scopes": "read"}, body | {"subaccount": 64}):
+        assert venue.send("POST", "/api_keys", body=bad).status == 400
+    assert venue.send("DELETE", f"/api_keys/{key_id}", "bob").status == 404
+    assert venue.send("DELETE", f"/api_keys/{key_id}").status == 204
+    assert len(venue.get("/api_keys")["api_keys"]) == 1
