@@ -35,7 +35,7 @@ from nautilus_trader.execution.reports import (
     PositionStatusReport,
 )
 from nautilus_trader.live.execution_client import LiveExecutionClient
-from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
+from nautilus_trader.model.enums import AccountType, LiquiditySide, OmsType, OrderSide
 from nautilus_trader.model.events import OrderCanceled, OrderEvent, OrderRejected
 from nautilus_trader.model.identifiers import (
     AccountId,
@@ -44,6 +44,7 @@ from nautilus_trader.model.identifiers import (
     InstrumentId,
     VenueOrderId,
 )
+from nautilus_trader.model.instruments import Instrument
 from nautilus_trader.model.objects import AccountBalance, Money, Price, Quantity
 from nautilus_trader.model.orders import Order
 from nautilus_trader.model.position import Position
@@ -71,6 +72,8 @@ from adapters.kalshi.resolver import Resolver
 from adapters.kalshi.schemas import rest, ws
 from adapters.kalshi.status import StatusReports
 from adapters.kalshi.websocket import KalshiStream
+from core.contracts import Liquidity, Side
+from core.fees.base import NEW_ORDER, UnknownFeesError
 from core.money import from_units
 
 _NS = 1_000_000_000
@@ -296,6 +299,29 @@ class KalshiExecutionClient(LiveExecutionClient):
             if order is not None and order.is_buy and order.has_price:
                 cost += (tracked.quantity - tracked.filled) * order.price.as_decimal()
         return cost
+
+    def calculate_commission(
+        self,
+        instrument: Instrument,
+        last_qty: Quantity,
+        last_px: Price,
+        liquidity_side: LiquiditySide,
+    ) -> Money | None:
+        """Return the fee of a fill that the engine had to infer, by the market's own terms."""
+        market = self.desk.provider.market_of(instrument.id)
+        try:
+            charge, _ = market.fees.at(self.now_ns()).charge(
+                NEW_ORDER,
+                price=last_px.as_decimal(),
+                size=last_qty.as_decimal(),
+                side=Side.BUY,
+                liquidity=Liquidity.MAKER
+                if liquidity_side == LiquiditySide.MAKER
+                else Liquidity.TAKER,
+            )
+        except UnknownFeesError:
+            return None
+        return Money(charge.net, usd())
 
     # -- news
 

@@ -218,7 +218,7 @@ def trade_tick(msg: ws.TradeMsg, leg: Leg, ts_init: int) -> TradeTick | None:
     return TradeTick(
         instrument_id(msg.market_ticker, leg),
         price(leg_price(leg, price_units(msg.yes_price_dollars))),
-        quantity(units(msg.count_fp)),
+        _traded(msg.count_fp),
         _aggressor(bid, leg),
         TradeId(msg.trade_id),
         stamp_ns(msg.ts_ms, msg.ts, ts_init),
@@ -232,12 +232,19 @@ def rest_trade_tick(record: rest.Trade, leg: Leg, ts_init: int) -> TradeTick:
     return TradeTick(
         instrument_id(record.ticker, leg),
         price(leg_price(leg, price_units(record.yes_price_dollars))),
-        quantity(units(record.count_fp)),
+        _traded(record.count_fp),
         _aggressor(bid, leg),
         TradeId(record.trade_id),
         time_ns(record.created_time),
         ts_init,
     )
+
+
+def _traded(text: str) -> Quantity:
+    size_u = units(text)
+    if size_u <= 0:
+        raise ProtocolError(f"a traded size above 0 expected, found {text!r}")
+    return quantity(size_u)
 
 
 def _taker_bid(book_side: str | None, outcome: str | None) -> bool | None:

@@ -7,13 +7,20 @@ Source: SDK ``kalshi_python_async`` 3.34.0 models; docs.kalshi.com read 2026-08-
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 OrderStatus = Literal["resting", "canceled", "executed"]
 BookSide = Literal["bid", "ask"]
 OutcomeSide = Literal["yes", "no"]
+
+#: An identifier as this adapter can carry it on: printable ASCII, trade ids up to 36 characters.
+TradeId = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,36}$")]
+OrderId = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,64}$")]
+#: Unix times between 1970 and 2100.
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800)]
+Millis = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,7 +209,7 @@ class OrderbooksReply(Record):
 class Trade(Record):
     """One public trade."""
 
-    trade_id: str
+    trade_id: TradeId
     ticker: str
     count_fp: str
     yes_price_dollars: str
@@ -232,7 +239,7 @@ class Ohlc(Record):
 class Candle(Record):
     """One candle."""
 
-    end_period_ts: int  # seconds, inclusive end
+    end_period_ts: Seconds  # seconds, inclusive end
     price: Ohlc = msgspec.field(default_factory=Ohlc)
     yes_bid: Ohlc = msgspec.field(default_factory=Ohlc)
     yes_ask: Ohlc = msgspec.field(default_factory=Ohlc)
@@ -284,8 +291,8 @@ class PositionPage(Record):
 class Fill(Record):
     """One execution of ours. REST carries no client order id: join on ``order_id``."""
 
-    trade_id: str
-    order_id: str
+    trade_id: TradeId
+    order_id: OrderId
     count_fp: str
     yes_price_dollars: str
     is_taker: bool
@@ -295,7 +302,7 @@ class Fill(Record):
     ticker: str | None = None
     market_ticker: str | None = None
     created_time: str | None = None
-    ts: int | None = None  # seconds
+    ts: Seconds | None = None  # seconds
     subaccount_number: int | None = None
 
 
@@ -309,7 +316,7 @@ class FillPage(Record):
 class Order(Record):
     """One order of ours."""
 
-    order_id: str
+    order_id: OrderId
     ticker: str
     book_side: BookSide
     status: OrderStatus
@@ -372,7 +379,7 @@ class OrderAck(Record):
     remaining_count: str | None = None
     average_fill_price: str | None = None
     average_fee_paid: str | None = None  # per contract
-    ts_ms: int | None = None
+    ts_ms: Millis | None = None
 
 
 class CancelAck(Record):
@@ -381,7 +388,7 @@ class CancelAck(Record):
     order_id: str
     reduced_by: str
     client_order_id: str | None = None
-    ts_ms: int | None = None
+    ts_ms: Millis | None = None
 
 
 class ErrorBody(Record):
@@ -402,7 +409,7 @@ class BatchItem(Record):
     average_fill_price: str | None = None
     average_fee_paid: str | None = None
     reduced_by: str | None = None
-    ts_ms: int | None = None
+    ts_ms: Millis | None = None
     error: ErrorBody | None = None
 
 

@@ -11,7 +11,15 @@ from typing import Literal
 
 import msgspec
 
-from adapters.kalshi.schemas.rest import BookSide, OutcomeSide, PriceRange
+from adapters.kalshi.schemas.rest import (
+    BookSide,
+    Millis,
+    OrderId,
+    OutcomeSide,
+    PriceRange,
+    Seconds,
+    TradeId,
+)
 
 Level = tuple[str, str]  # price in dollars, contracts
 
@@ -35,14 +43,14 @@ class DeltaMsg(Body):
     price_dollars: str
     delta_fp: str
     side: OutcomeSide
-    ts_ms: int | None = None
+    ts_ms: Millis | None = None
     client_order_id: str | None = None
 
 
 class TradeMsg(Body):
     """One public trade."""
 
-    trade_id: str
+    trade_id: TradeId
     market_ticker: str
     yes_price_dollars: str
     count_fp: str
@@ -50,8 +58,8 @@ class TradeMsg(Body):
     taker_outcome_side: OutcomeSide | None = None
     taker_side: OutcomeSide | None = None
     is_block_trade: bool = False
-    ts: int | None = None  # seconds
-    ts_ms: int | None = None
+    ts: Seconds | None = None  # seconds
+    ts_ms: Millis | None = None
 
 
 class TickerMsg(Body):
@@ -63,8 +71,8 @@ class TickerMsg(Body):
     yes_bid_size_fp: str | None = None
     yes_ask_size_fp: str | None = None
     price_dollars: str | None = None
-    ts: int | None = None  # seconds
-    ts_ms: int | None = None
+    ts: Seconds | None = None  # seconds
+    ts_ms: Millis | None = None
 
 
 class LifecycleMsg(Body):
@@ -72,12 +80,12 @@ class LifecycleMsg(Body):
 
     event_type: str
     market_ticker: str
-    open_ts: int | None = None  # seconds, as every *_ts here
-    close_ts: int | None = None
+    open_ts: Seconds | None = None  # seconds, as every *_ts here
+    close_ts: Seconds | None = None
     result: str | None = None
     settlement_value: str | None = None
-    determination_ts: int | None = None
-    settled_ts: int | None = None
+    determination_ts: Seconds | None = None
+    settled_ts: Seconds | None = None
     is_deactivated: bool | None = None
     price_level_structure: str | None = None
     price_ranges: list[PriceRange] | None = None
@@ -101,8 +109,8 @@ class EventFeeMsg(Body):
 class FillMsg(Body):
     """One execution of ours."""
 
-    trade_id: str
-    order_id: str
+    trade_id: TradeId
+    order_id: OrderId
     market_ticker: str
     is_taker: bool
     outcome_side: OutcomeSide
@@ -112,15 +120,15 @@ class FillMsg(Body):
     fee_cost: str
     client_order_id: str | None = None
     post_position_fp: str | None = None
-    ts: int | None = None  # seconds
-    ts_ms: int | None = None
+    ts: Seconds | None = None  # seconds
+    ts_ms: Millis | None = None
     subaccount: int | None = None
 
 
 class UserOrderMsg(Body):
     """State of one of our orders: cumulative, not an event."""
 
-    order_id: str
+    order_id: OrderId
     ticker: str
     status: Literal["resting", "canceled", "executed", "unknown"]
     book_side: BookSide
@@ -129,8 +137,8 @@ class UserOrderMsg(Body):
     fill_count_fp: str
     remaining_count_fp: str
     client_order_id: str | None = None
-    last_updated_ts_ms: int | None = None
-    created_ts_ms: int | None = None
+    last_updated_ts_ms: Millis | None = None
+    created_ts_ms: Millis | None = None
     last_update_reason: str | None = None
     subaccount_number: int | None = None
 
