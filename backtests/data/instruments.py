@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,10 +16,12 @@ from nautilus_trader.model.objects import Currency, Price, Quantity
 
 from adapters.common.currencies import register_currencies
 from backtests.data.deltas import PRICE_PRECISION, SIZE_PRECISION
+from backtests.data.errors import DataError
 from core.fees.kalshi import datetime_ns
 from core.pairs import Pair, PairMarket
 
 INFO_SCHEMA = 1
+_NAME = re.compile(r"[A-Za-z0-9_^:][A-Za-z0-9_^:.-]*")
 #: The finest size the catalog stores.
 _LOT = Decimal("0.01")
 
@@ -53,6 +56,11 @@ def books_of(pairs: Iterable[Pair]) -> dict[str, Book]:
     """Return every market of the pairs by YES instrument id, legs before routes.
 
     A market that is a leg of one session's pair and a route of another's is a leg.
+
+    Raises
+    ------
+    DataError
+        If a name cannot be a folder of the catalog and a table of its queries.
     """
     pairs = tuple(pairs)
     found: dict[str, Book] = {}
@@ -70,7 +78,25 @@ def books_of(pairs: Iterable[Pair]) -> dict[str, Book]:
         for market in pair.markets:
             for route in market.routes:
                 add(pair, market, route.market, route.yes, route.no, "route")
+    _check_names(found)
     return found
+
+
+def _check_names(books: Mapping[str, Book]) -> None:
+    """Refuse names that would leave the catalog's folder or collide in its queries.
+
+    Nautilus names a SQL table after the instrument, in small letters, with ``. - space ^ :`` as
+    underscores, and quotes nothing.
+    """
+    tables: dict[str, str] = {}
+    for name in books:
+        if _NAME.fullmatch(name) is None:
+            raise DataError("pairs.json", repr(name), "letters, digits, . - _ : ^", field="market")
+        table = re.sub(r"[.\-^:]", "_", name).lower()
+        other = tables.setdefault(table, name)
+        if other != name:
+            allowed = "names that differ in more than case and . - _ : ^"
+            raise DataError("pairs.json", f"{name} beside {other}", allowed, field="market")
 
 
 def binary_options(book: Book, ts_ns: int, *, synthetic: bool) -> tuple[BinaryOption, BinaryOption]:

@@ -137,6 +137,19 @@ def test_a_session_without_pairs(tmp_path):
     _refused(tmp_path, src, "no pair of session 'S1'")
 
 
+@pytest.mark.parametrize("name", ["../../etc", "a/b", ".hidden", "KX B", "x;drop", "ü"])
+def test_names_that_are_no_names_of_a_catalog(tmp_path, name):
+    src = write(tmp_path / "src", {"S1": polled()}, [pair_entry(kalshi_ticker=name)])
+    _refused(tmp_path, src, "pairs.json: market: found", name, "letters, digits")
+
+
+def test_names_that_a_query_cannot_tell_apart(tmp_path):
+    pairs = [pair_entry(), pair_entry(pair_id="P2", kalshi_ticker="KXtest.26.FR", session="S1")]
+    pairs[1]["polymarket_token_yes"] = "77"
+    src = write(tmp_path / "src", {"S1": polled()}, pairs)
+    _refused(tmp_path, src, "KXtest.26.FR-YES.KALSHI beside KXTEST-26-FR-YES.KALSHI")
+
+
 def test_broken_pairs(tmp_path):
     src = write(tmp_path / "src", {"S1": polled()}, [pair_entry(polymarket_venue="moon")])
     _refused(tmp_path, src, "pairs.json", "moon", "polymarket_international_clob")
