@@ -1,7 +1,7 @@
 """Reads the books of a catalog in time order with little memory.
 
 Nautilus's own session decodes ahead on every file: 1.3 GB with 200 books, whatever their length
-(``benchmarks/BENCHMARKS.md``). Here every book is one cursor over its files that holds a small
+(measured 2026-11-21). Here every book is one cursor over its files that holds a small
 batch; what lies before the earliest end of all batches is merged and handed over.
 
 ::
