@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,15 +44,16 @@ BODIES = st.recursive(
 IDS = st.sampled_from([GAME, "KXNBAGAME", "x", "0" * 8 + "-0000-4000-8000-" + "0" * 12, "²"])
 
 
-@settings(max_examples=300, deadline=None)
-@given(
+REQUESTS = given(
     st.sampled_from(ROUTES),
     st.lists(IDS, min_size=3, max_size=3),
     st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5),
     BODIES,
     st.sampled_from(["alice", "bob", ""]),
 )
-def test_every_request_gets_an_answer(route, ids, query, body, who):
+
+
+def get_an_answer(route, ids, query, body, who):
     venue = FUZZED
     parts = [ids[n] if p.startswith("{") else p for n, p in enumerate(route.parts[:3])]
     parts += [ids[0] if p.startswith("{") else p for p in route.parts[3:]]
@@ -59,6 +61,19 @@ def test_every_request_gets_an_answer(route, ids, query, body, who):
     assert 200 <= output.status < 500
     json.dumps(output.body)
     assert venue.gap() == 0
+
+
+@settings(max_examples=200, deadline=None)
+@REQUESTS
+def test_every_request_gets_an_answer(route, ids, query, body, who):
+    get_an_answer(route, ids, query, body, who)
+
+
+@pytest.mark.full
+@settings(max_examples=20_000, deadline=None)
+@REQUESTS
+def test_every_request_gets_an_answer_for_long(route, ids, query, body, who):
+    get_an_answer(route, ids, query, body, who)
 
 
 COMMANDS = st.dictionaries(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,9 +168,7 @@ def check_reads(venue):
             assert count(filled) == order["fill_count_fp"]
 
 
-@settings(max_examples=120, deadline=None)
-@given(steps)
-def test_money_books_and_orders_stay_consistent(sequence):
+def stay_consistent(sequence):
     venue, made = make_venue(), []
     for step in sequence:
         run(venue, step, made)
@@ -177,7 +176,20 @@ def test_money_books_and_orders_stay_consistent(sequence):
     check_reads(venue)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
+@given(steps)
+def test_money_books_and_orders_stay_consistent(sequence):
+    stay_consistent(sequence)
+
+
+@pytest.mark.full
+@settings(max_examples=3000, deadline=None)
+@given(steps)
+def test_money_books_and_orders_stay_consistent_for_long(sequence):
+    stay_consistent(sequence)
+
+
+@settings(max_examples=25, deadline=None)
 @given(
     steps, st.sampled_from(["legacy", "2026q2", "2026q3"]), st.sampled_from(["cent", "centicent"])
 )
@@ -189,7 +201,7 @@ def test_they_do_under_every_fee_regime_and_precision(sequence, regime, precisio
     check_reads(venue)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps)
 def test_lagging_reads_catch_up_with_the_truth(sequence):
     venue, made = make_venue(read_lag_ms_max=500), []
@@ -203,7 +215,7 @@ def test_lagging_reads_catch_up_with_the_truth(sequence):
     check_reads(venue)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps)
 def test_the_book_rebuilt_from_messages_is_the_book(sequence):
     venue, made = make_venue(), []

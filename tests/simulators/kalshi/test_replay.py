@@ -80,7 +80,7 @@ def session(venue, seed: int, steps: int):
     venue.app.log.close()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_a_session_with_faults_replays_without_a_difference(tmp_path, seed):
     path = tmp_path / "kalshi.jsonl"
     venue = make_venue(seed, log_path=path, scenario="default", faults=FAULTS, read_lag_ms_max=300)
