@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
@@ -28,6 +29,7 @@ from backtests.data.archives.polymarket import read_polymarket
 from backtests.data.archives.rebuild import MarketReplay
 from backtests.data.deltas import SIDE_BUY, SIDE_SELL
 from backtests.data.top import read_top
+from core.contracts import Venue
 from core.recorded import parse_recorded
 from tests.data import archive_support as a
 from tests.data.archive_support import HOUR, SECOND, TICKER, TOKEN, T
@@ -573,6 +575,28 @@ def test_a_pair_that_does_not_reproduce_its_snapshots_can_be_left_out(tmp_path):
     strict = ArchiveSettings(first=HOUR, last=HOUR, seed_hours=1, reproduced_min=0.9)
     with pytest.raises(DataError, match="reproduced 0% of its later snapshots"):
         load_archives(mirror, PAIR, tmp_path / "d", strict)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"last": HOUR - timedelta(hours=1)}, "last: found"),
+        ({"seed_hours": 99}, "seed_hours: found 99; allowed: 0 to 48"),
+        ({"reproduced_min": 1.5}, "reproduced_min: found 1.5; allowed: 0 to 1"),
+        ({"delay_ms": {Venue.KALSHI: -1}}, "delay_ms.KALSHI: found -1; allowed: 0 to 60000"),
+    ],
+)
+def test_settings_say_their_bounds(change, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        ArchiveSettings(**({"first": HOUR, "last": HOUR} | change))
+
+
+def test_a_delay_shifts_receipt_not_the_venues_time(tmp_path):
+    slow = msgspec.structs.replace(SETTINGS, delay_ms={Venue.KALSHI: 200, Venue.POLYMARKET: 0})
+    made = load_archives(_mirror(tmp_path / "m"), PAIR, tmp_path / "d", slow)
+    for name, delay_ns in ((f"{TICKER}-YES.KALSHI", 200_000_000), (f"{TOKEN}.POLYMARKET", 0)):
+        for delta in made.catalog().query(OrderBookDelta, identifiers=[name]):
+            assert delta.ts_init - delta.ts_event == delay_ns
 
 
 def test_the_same_hours_twice_are_the_same_book():

@@ -36,6 +36,7 @@ from backtests.data.archives.files import (
 )
 from backtests.data.load import read_pairs
 from backtests.data.statistics import describe
+from core.contracts import Venue
 
 app = typer.Typer(
     no_args_is_help=True, help="Load, generate, check and scan market data (docs/data.md)."
@@ -271,6 +272,8 @@ def archive(
     reproduced_min: Annotated[
         float, typer.Option(help="Leave out pairs that reproduced a smaller share of snapshots.")
     ] = 0.0,
+    kalshi_delay_ms: Annotated[int, typer.Option(help="Modelled delay of Kalshi's feed.")] = 50,
+    polymarket_delay_ms: Annotated[int, typer.Option(help="Likewise of Polymarket's.")] = 50,
     replace: Replace = False,
 ) -> None:
     """Rebuild the books of pairs from a mirror of the archives into a dataset."""
@@ -287,6 +290,10 @@ def archive(
                 seed_hours=seed_hours,
                 use_degraded=use_degraded,
                 reproduced_min=reproduced_min,
+                delay_ms={
+                    Venue.KALSHI: kalshi_delay_ms,
+                    Venue.POLYMARKET: polymarket_delay_ms,
+                },
             ),
             progress=lambda done, total, _name: show(done, total),
             replace=replace,

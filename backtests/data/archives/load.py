@@ -92,6 +92,11 @@ class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"last: found {self.last}; allowed: from {self.first}")
         if not 0 <= self.seed_hours <= 48:
             raise ValueError(f"seed_hours: found {self.seed_hours}; allowed: 0 to 48")
+        if not 0 <= self.reproduced_min <= 1:
+            raise ValueError(f"reproduced_min: found {self.reproduced_min}; allowed: 0 to 1")
+        for venue, delay in self.delay_ms.items():
+            if not 0 <= delay <= 60_000:
+                raise ValueError(f"delay_ms.{venue}: found {delay}; allowed: 0 to 60000")
 
 
 @dataclass(slots=True)
