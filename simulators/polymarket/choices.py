@@ -75,7 +75,7 @@ SWITCHES = (
     Switch("restart_s", 90, (), "U21: length of an engine restart (HTTP 425)"),
     Switch("post_only_s", 120, (), "U21: post-only window after a restart (HTTP 503)"),
     Switch("order_version", "both", ("both", "v3_only"),
-           "U23: domain \"2\" is still accepted on v1 markets, or only domain \"3\""),
+           "U23: orders on v1 markets are accepted, or answered with order_version_mismatch"),
     Switch("hash_last_price", "maker", ("maker", "complement", "token"),
            "U24: whose price becomes the market-level last price in the hash"),
     Switch("sub_cent_sizes", "reject", ("reject", "accept"),

@@ -19,7 +19,7 @@ from simulators.polymarket.model import (
 )
 from simulators.polymarket.records import order_event, order_notice, taker_fill_price, trade_event
 from simulators.polymarket.units import ONE
-from simulators.polymarket.world import NS_PER_MS, NS_PER_S, World
+from simulators.polymarket.world import HOUSE, NS_PER_MS, NS_PER_S, World
 from simulators.seeds import draw
 
 _FINAL = (TradeStatus.CONFIRMED, TradeStatus.FAILED)
@@ -107,6 +107,8 @@ def _fill_maker(world: World, trade: Trade, fill: Fill) -> None:
         maker.status = OrderStatus.MATCHED
     else:
         world.ledger.commit(maker)
+    if maker.wallet.house:
+        return
     event = order_event(maker, "UPDATE", world.now_ns, world.switches)
     world.tell_user(maker.by, maker.market.condition_id, event)
     world.notify(maker.by, 2, order_notice(maker, trade))
@@ -129,6 +131,7 @@ def _mark_prices(world: World, trade: Trade) -> None:
 def announce(world: World, trade: Trade) -> None:
     """Send the trade's state to its parties, once per signer."""
     owners = {trade.taker.by: None, **{fill.maker.by: None for fill in trade.fills}}
+    owners.pop(HOUSE, None)
     for owner in owners:
         event = trade_event(trade, owner, world.now_ns, world.switches)
         world.tell_user(owner, trade.taker.market.condition_id, event)

@@ -25,6 +25,7 @@ from simulators.polymarket.units import ONE, text
 from simulators.polymarket.world import HOUSE, NS_PER_MS, NS_PER_S, Event, World
 
 HOUSE_ADDRESS = "0x00000000000000000000000000000000000A05E1"
+_HOUSE_KEY = "00000000-0000-4000-8000-00000000a05e"
 HOUSE_SHARES = 1_000_000 * ONE
 
 type Levels = Sequence[tuple[int, int]]
@@ -69,7 +70,7 @@ def submit_other(
     order = Order(
         id=world.tx_hash("house-order", number),
         wallet=wallet,
-        owner_key=world.uuid("house-key"),
+        owner_key=_HOUSE_KEY,
         market=market,
         outcome=market.index(token),
         side=side,

@@ -138,7 +138,7 @@ def enter(world: World, order: Order) -> list[Trade]:
     _after_match(world, order, events, taking=taking)
     for trade in trades:
         announce(world, trade)
-    if trades:
+    if trades and not order.wallet.house:
         world.notify(order.by, 2, order_notice(order, trades[0]))
     return trades
 
@@ -247,7 +247,9 @@ def _drop(world: World, order: Order, status: OrderStatus) -> None:
 
 
 def tell(world: World, order: Order, kind: str) -> None:
-    """Send an order event to the owner."""
+    """Send an order event to the owner; nobody listens for the crowd."""
+    if order.wallet.house:
+        return
     event = order_event(order, kind, world.now_ns, world.switches)
     world.tell_user(order.by, order.market.condition_id, event)
 
@@ -260,7 +262,8 @@ def end(world: World, order: Order, status: OrderStatus, reason: str = "") -> No
     world.ledger.commit(order, -1)
     order.status, order.reason = status, reason
     tell(world, order, "CANCELLATION")
-    world.notify(order.by, 1, order_notice(order))
+    if not order.wallet.house:
+        world.notify(order.by, 1, order_notice(order))
     if order.wallet.house and not order.trades:
         del world.orders[order.id]
 

@@ -16,9 +16,10 @@ TICKS = (100_000, 10_000, 5_000, 2_500, 1_000, 100)
 
 def text(units: int) -> str:
     """Print base units as the venue does: no exponent, no trailing zeros (``"0.5"``, ``"12"``)."""
-    sign = "-" if units < 0 else ""
-    whole, part = divmod(abs(units), ONE)
-    return f"{sign}{whole}.{part:06d}".rstrip("0").rstrip(".")
+    if units < 0:
+        return "-" + text(-units)
+    whole, part = divmod(units, ONE)
+    return f"{whole}.{part:06d}".rstrip("0") if part else str(whole)
 
 
 def number(units: int) -> float | int:

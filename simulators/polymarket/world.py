@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -295,7 +296,8 @@ class World:
 
     def tx_hash(self, *key: object) -> str:
         """Return a 32-byte transaction hash fixed by the seed and `key`."""
-        return "0x" + "".join(self.uuid("tx", part, *key).replace("-", "") for part in (0, 1))
+        text = "\x1f".join(["tx", str(self.seed), *(str(part) for part in key)])
+        return "0x" + hashlib.sha256(text.encode()).hexdigest()
 
     def drain(self) -> list[Emission]:
         """Take everything out of the outbox."""
