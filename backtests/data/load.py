@@ -36,6 +36,7 @@ from backtests.data.dataset import (
 from backtests.data.deltas import DeltaWriter, Ints, TopWriter, snapshots
 from backtests.data.errors import DataError
 from backtests.data.instruments import Book, binary_options, books_of
+from backtests.data.quality import check_dataset
 from backtests.data.recording import (
     NO_ASK,
     NO_BID,
@@ -139,8 +140,6 @@ def build_dataset(
             loader.session(file)
         loader.finish(src.resolve().name, chosen)
         (work / PAIRS_FILE).write_bytes(encode_pairs(used))
-        from backtests.data.quality import check_dataset
-
         check_dataset(open_dataset(work))
     return open_dataset(dst)
 
