@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.contracts import Liquidity, Side
 from core.fees import (
     NEW_ORDER,
+    FeeState,
     KalshiFeeChange,
     KalshiFees,
     PolymarketFees,
@@ -90,17 +91,30 @@ def test_a_captured_balance_of_a_direct_member():
 
 
 def test_a_broker_gets_a_cent_back_when_roundings_exceed_one():
-    """Docs, fee rounding: whole-cent rebate once the accumulator exceeds one cent."""
+    """Docs, fee rounding: a whole cent comes back once the accumulator exceeds one cent.
+
+    One contract at 0.055: trade fee 0.0037, change 0.0587 floored to 0.06, rounding 0.0013.
+    Eight of them leave 0.0104; a fill of one contract is too small to give a cent back, the next
+    larger one does.
+    """
     schedule = KalshiFees("quadratic", D(1), D("0.01"), "2026q2").at(0)
-    state, rebates, roundings = NEW_ORDER, [], D(0)
-    for _ in range(6):
+    state = NEW_ORDER
+    for _ in range(8):
         fee, state = charge(schedule, "0.055", "1", state=state)
-        roundings += fee.rounding
-        rebates.append(fee.rebate)
-        assert fee.net >= 0
-    assert fee.trade == D("0.0037")
-    assert sum(rebates) == D("0.00") or sum(rebates) % D("0.01") == 0
-    assert D(state.first) / 1_000_000 == roundings - sum(rebates)
+        assert (fee.trade, fee.rounding, fee.rebate) == (D("0.0037"), D("0.0013"), 0)
+    fee, state = charge(schedule, "0.055", "30", state=state)
+    assert (fee.trade, fee.rounding, fee.rebate) == (D("0.1092"), D("0.0008"), D("0.01"))
+    assert fee.net == D("0.10")
+    assert state.first == 1_200  # 0.0104 + 0.0008 - 0.01
+
+
+def test_a_cent_that_is_not_exceeded_stays():
+    """Exactly one cent accumulated is not more than one cent."""
+    schedule = KalshiFees("quadratic", D(0), D("0.01"), "2026q2").at(0)
+    _, state = charge(schedule, "0.5050", "2", state=FeeState(10_000))
+    assert state.first == 10_000
+    fee, state = charge(schedule, "0.5050", "3", state=FeeState(10_000))
+    assert (fee.rounding, fee.rebate, state.first) == (D("0.005"), 0, 15_000)
 
 
 @given(kalshi, st.lists(st.tuples(prices, sizes, st.booleans()), min_size=1, max_size=8))

@@ -230,6 +230,7 @@ def test_a_close_whose_first_leg_misses_changes_nothing():
     box, _ = play(*HEDGED, Event(Kind.CLOSE, leg=1, size_u=SIZE, limits_u=LIMITS))
     box, actions = step(box, closed(1))
     assert (box.phase, box.boxes_u, actions) == (Phase.HEDGED, SIZE, [Finished(Phase.HEDGED)])
+    assert box.to_sell is None  # or a later sale would go on with the limit of this one
 
 
 def test_a_close_whose_second_leg_misses_is_decided():

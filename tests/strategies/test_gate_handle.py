@@ -15,8 +15,9 @@ from core.policy import Policy
 from strategies.handles import RAW_ONE, PairHandle
 from tests.strategies.support import T0, make_pair
 
-ticks = st.one_of(st.none(), st.integers(0, 100))
-updates = st.lists(st.tuples(st.integers(0, 1), ticks, ticks), min_size=2, max_size=30)
+PRICES = [0, 44, 46, 48, 50, 52, 54, 56, 100]
+ticks = st.sampled_from([None, *PRICES])
+updates = st.lists(st.tuples(st.integers(0, 1), ticks, ticks), min_size=2, max_size=60)
 
 
 class Top:
@@ -47,6 +48,11 @@ def test_an_update_that_may_hold_an_edge_is_always_looked_at(history, inverse_a,
     tops, looked = (Top(), Top()), []
     for handle, top in zip(pair.markets, tops, strict=True):
         handle.attach(top)
+        for known in PRICES:  # seen before, so that the short way of the handler is taken
+            top.bid = top.ask = known
+            handle.reprice()
+        top.bid = top.ask = None
+        handle.reprice()
 
         def look(market):
             market.reprice()
