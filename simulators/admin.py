@@ -109,6 +109,8 @@ class Admin:
         for name, values in body.items():
             if not isinstance(values, dict):
                 raise ValueError(f"{name} is {values!r}, expected an object of switches")
+            self._venue(name).switches.checked(values)
+        for name, values in body.items():
             self._venue(name).switches.update(values)
             self._note(self._venue(name), "switches", values)
         return web.json_response({v.name: v.switches.values() for v in self._venues.values()})

@@ -68,12 +68,16 @@ class Switches:
             Unknown switch or a value that is not allowed.
 
         """
-        checked: dict[str, Setting] = {}
+        self._values.update(self.checked(values))
+
+    def checked(self, values: Mapping[str, Any]) -> dict[str, Setting]:
+        """Return the settings that `update` would make, or raise as it would."""
+        found: dict[str, Setting] = {}
         for name, value in values.items():
             if name not in self._table:
                 raise ValueError(f"unknown switch {name!r}: known are {sorted(self._table)}")
-            checked[name] = self._table[name].check(value)
-        self._values.update(checked)
+            found[name] = self._table[name].check(value)
+        return found
 
     def values(self) -> dict[str, Setting]:
         """Return all settings by name."""

@@ -250,15 +250,18 @@ class WsSession:
         most = self.state.switches.number("subscription_markets_max")
         if most and len(tickers) > most:
             raise CommandError(26)
+        if self.state.switches["subscribe_again"] == "error_6" and self._live(channel):
+            raise CommandError(6)
+
+    def _live(self, channel: str) -> list[Subscription]:
+        return [s for s in self._subscriptions.values() if s.channel == channel and not s.dead]
 
     def _start(
         self, channel: str, tickers: list[str], params: Mapping[str, Any]
     ) -> tuple[Subscription, list[str]]:
         wanted = tickers if channel in MARKET_CHANNELS else []
-        again = [s for s in self._subscriptions.values() if s.channel == channel and not s.dead]
+        again = self._live(channel)
         choice = self.state.switches["subscribe_again"]
-        if again and choice == "error_6":
-            raise CommandError(6)
         if again and choice == "merge":
             sub = again[0]
             fresh = [ticker for ticker in wanted if ticker not in sub.tickers]

@@ -222,6 +222,7 @@ async def test_admin_interface():
             ("POST", "/faults", []),
             ("PATCH", "/switches", {"kalshi": {"colour": 1}}),
             ("PATCH", "/switches", {"kalshi": 1}),
+            ("PATCH", "/switches", {"kalshi": {"fok_failure": "error_400"}, "x": {}}),
             ("POST", "/clock/advance", {"hours": 1}),
             ("POST", "/clock/advance", {"seconds": -1}),
             ("POST", "/market", {"steps": -1}),
@@ -242,6 +243,8 @@ async def test_admin_interface():
         ):
             found = await call(method, path, body, status=400)
             assert found["error"]
+        table = {row["name"]: row for row in (await call("GET", "/switches"))["kalshi"]}
+        assert table["fok_failure"]["value"] == "canceled_201"
 
 
 @pytest.mark.asyncio

@@ -326,6 +326,10 @@ def test_subscribing_again_by_switch(choice, sids, codes):
     frames += venue.subscribe(socket, "orderbook_delta", market_tickers=[OTHER], command_id=2)
     assert [f["msg"]["sid"] for f in frames if f["type"] == "subscribed"] == sids
     assert errors(frames) == codes
+    before = venue.command(socket, "list_subscriptions", command_id=3)[0]["msg"]
+    frames = venue.subscribe(socket, "trade", "orderbook_delta", market_tickers=[OTHER])
+    after = venue.command(socket, "list_subscriptions", command_id=4)[0]["msg"]
+    assert (errors(frames) == [6] and before == after) or not codes
 
 
 @pytest.mark.parametrize(("choice", "first"), [("restart", 1), ("continue", 3)])
