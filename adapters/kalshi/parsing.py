@@ -55,6 +55,7 @@ _SNAPSHOT = RecordFlag.F_SNAPSHOT
 _LAST = RecordFlag.F_LAST
 
 
+@lru_cache(maxsize=65_536)
 def instrument_id(ticker: str, leg: Leg) -> InstrumentId:
     """Return the id of one leg of a market."""
     return InstrumentId(Symbol(symbol(ticker, leg)), VENUE)

@@ -84,7 +84,7 @@ async def _check(session: Session, against: str) -> None:
 async def _key(session: Session) -> tuple[bool, str]:
     credential = session.credential
     kind = credential.key_type if credential is not None else "none"
-    note = "" if kind == "ed25519" else " (Ed25519 signs about ten times faster)"
+    note = "" if kind == "ed25519" else " (Ed25519 signs several times faster)"
     return True, f"{kind}, environment {session.environment.name}{note}"
 
 
