@@ -303,3 +303,55 @@ def test_websocket_frames(fixtures, form):
             assert ours["msg"][key] == theirs["msg"][key]
         for key in volatile & set(theirs["msg"]):
             assert kind(ours["msg"][key])[:4] == kind(theirs["msg"][key])[:4]
+
+
+def test_production_frames_of_august_and_september(recordings):
+    """Keys of each kind of frame, in order, against frames of the production socket."""
+    path = recordings / "public" / "read_only_text_samples" / "kalshi_ws_real"
+    lines = (path / "frames_2026-08_09.jsonl").read_text().splitlines()
+    recorded = [json.loads(line) for line in lines if line.strip()]
+    venue = make_venue(sending_ts=False)
+    venue.operate("book", ticker=GAME, bids=[["0.47", "3"]], asks=[["0.52", "3"]])
+    socket = venue.connect()
+    frames = venue.subscribe(socket, "orderbook_delta", "trade", market_tickers=[GAME])
+    add = {"sid": 1, "market_tickers": [OTHER], "action": "add_markets"}
+    frames += venue.command(socket, "update_subscription", add, 2)
+    seen = len(frames)
+    venue.placed(price="0.52", count="1", **IOC)
+    frames += venue.news(socket)[seen:]
+    ours = {frame["type"]: frame for frame in frames if frame["type"] != "subscribed"}
+    assert {frame["type"] for frame in recorded} == set(ours)
+    for theirs in recorded:
+        mine = ours[theirs["type"]]
+        assert set(mine) == set(theirs), theirs["type"]
+        if theirs["type"] == "orderbook_snapshot":
+            assert set(mine["msg"]) <= {"market_ticker", "market_id", "yes_dollars_fp",
+                                        "no_dollars_fp"}  # fmt: skip
+            continue
+        assert set(mine["msg"]) == set(theirs["msg"]), theirs["type"]
+        for key, value in theirs["msg"].items():
+            assert kind(mine["msg"][key])[:4] == kind(value)[:4], (theirs["type"], key)
+
+
+def test_demo_answers_of_september(recordings):
+    path = recordings / "public" / "read_only_text_samples" / "kalshi_rest_errors"
+    recorded = json.loads((path / "jams411_sep2026.json").read_text())
+    venue = make_venue(auth_message="sentence")
+    request = recorded["v2_create_201_request_body"]
+    body = {k: v for k, v in request["request"].items() if k not in ("ticker", "client_order_id")}
+    made = venue.order(**body)
+    assert made.status == request["status"]
+    assert sorted(made.body) == request["response_keys"]
+    order_id = made.body["order_id"]
+    order = venue.get(f"/portfolio/orders/{order_id}")["order"]
+    assert sorted(order) == recorded["get_order_keys_sep2026"]
+    gone = venue.send(
+        "DELETE", f"/portfolio/events/orders/{order_id}", query={"market_ticker": GAME}
+    )
+    assert sorted(gone.body) == recorded["v2_cancel_200"]["response_keys"]
+    assert venue.get("/portfolio/fills") == recorded["fills_empty_200"]
+    for name, output in (
+        ("v1_create_deprecated_410", venue.send("POST", "/portfolio/orders", body={})),
+        ("order_invalid_uuid_400", venue.send("GET", "/portfolio/orders/nonsense")),
+    ):
+        assert (output.status, output.body) == (recorded[name]["status"], recorded[name]["body"])
