@@ -276,21 +276,36 @@ _ACTION = st.tuples(
 )
 
 
-@given(st.lists(_ACTION, max_size=25), st.booleans(), st.integers(0, 400))
-def test_nothing_is_lost_whatever_happens(actions, neg_risk, failing):
-    play(actions, neg_risk, failing)
+_SETTINGS = st.fixed_dictionaries(
+    {
+        "fail_per_mille": st.integers(0, 400),
+        "retry_per_mille": st.integers(0, 200),
+        "self_trade": st.sampled_from(["match", "skip"]),
+        "fak_shares": st.sampled_from(["floor", "floor_minus_one"]),
+        "fee_unit": st.sampled_from(["fill", "trade"]),
+        "fee_rounding": st.sampled_from(["half_up", "up", "down"]),
+        "makers_per_trade": st.integers(1, 4),
+        "sub_cent_sizes": st.sampled_from(["reject", "accept"]),
+        "itode_delay_ms": st.sampled_from([0, 150]),
+    }
+)
+
+
+@given(st.lists(_ACTION, max_size=25), st.booleans(), _SETTINGS)
+def test_nothing_is_lost_whatever_happens(actions, neg_risk, switches):
+    play(actions, neg_risk, switches)
 
 
 @pytest.mark.full
 @settings(max_examples=3_000, deadline=None)
-@given(st.lists(_ACTION, max_size=60), st.booleans(), st.integers(0, 400))
-def test_nothing_is_lost_in_long_sessions(actions, neg_risk, failing):
-    play(actions, neg_risk, failing)
+@given(st.lists(_ACTION, max_size=60), st.booleans(), _SETTINGS)
+def test_nothing_is_lost_in_long_sessions(actions, neg_risk, switches):
+    play(actions, neg_risk, switches)
 
 
-def play(actions, neg_risk, failing):
-    world = make_world(fail_per_mille=failing, retry_per_mille=100)
-    market = make_market(world, fees=SPORTS, neg_risk=neg_risk)
+def play(actions, neg_risk, switches):
+    world = make_world(**switches)
+    market = make_market(world, fees=SPORTS, neg_risk=neg_risk, itode=True)
     traders = [make_trader(world, name, cash=5000) for name in "ab"]
     for kind, who, side, outcome, cents, size in actions:
         trader, price, shares = traders[who], units(f"0.{cents:02d}"), size * 10_000
