@@ -8,7 +8,7 @@ times, one consumption ledger, and no quiet abort.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ from backtests.models.hazard import HazardTable
 from backtests.models.ledger import ConsumptionLedger
 from backtests.models.markets import Market, Markets
 from backtests.models.venue import VenueModule
-from backtests.replay import ReplayCounts, Settle, stream
+from backtests.replay import Event, ReplayCounts, Settle, stream
 from core.fees import FeeTerms
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class ReplayNode(BacktestNode):
         run_config_id: str,
         data_configs: list[BacktestDataConfig],
         chunk_size: int | None,
-        dispose_on_completion: bool,  # noqa: FBT001, RUF100 - Nautilus's signature
+        dispose_on_completion: bool,
         start: str | int | None = None,
         end: str | int | None = None,
     ) -> None:
@@ -270,9 +270,9 @@ class ReplayNode(BacktestNode):
             gc.unfreeze()
 
 
-def _chain(head: list, rest: object) -> object:  # type: ignore[type-arg]
+def _chain(head: list[Event], rest: Iterator[list[Event]]) -> Iterator[list[Event]]:
     yield head
-    yield from rest  # type: ignore[misc]
+    yield from rest
 
 
 def _run_config(plan: ReplayPlan) -> BacktestRunConfig:

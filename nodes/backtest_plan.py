@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 import msgspec
@@ -116,24 +116,33 @@ def strategy_config(pairs: Sequence[Pair], config: BacktestConfig) -> Importable
 
 def _markets(dataset: Dataset, pairs: Sequence[Pair]) -> tuple[MarketPlan, ...]:
     stored = {info.instrument_id for info in dataset.instruments}
-    plans: list[MarketPlan] = []
-    for pair in pairs:
-        for market in pair.markets:
-            if market.yes_id not in stored:
-                raise ReplayError(
-                    f"{dataset.pairs_path}: pair {pair.pair_id}",
-                    f"instrument {market.yes_id}",
-                    "instruments that are in the data",
-                )
-            if isinstance(market.fees, PolymarketFees) and market.fees.asset != "collateral":
-                raise ReplayError(
-                    f"{dataset.pairs_path}: pair {pair.pair_id}: fees.asset",
-                    market.fees.asset,
-                    "collateral (fees taken in shares are not simulated)",
-                )
-            plans.append(_leg(pair, market, dataset.span_ns[1]))
-            plans += _routes(market, plans[-1], stored)
-    return tuple(plans)
+    plans: dict[str, MarketPlan] = {}
+    legs = [(pair, market) for pair in pairs for market in pair.markets]
+    for pair, market in legs:
+        _check(dataset, pair, market, stored, plans)
+        plans[market.yes_id] = _leg(pair, market, dataset.span_ns[1])
+    for _, market in legs:
+        for route in _routes(market, plans[market.yes_id], stored):
+            plans.setdefault(route.yes, route)  # a leg of another pair stays a leg
+    return tuple(plans.values())
+
+
+def _check(
+    dataset: Dataset,
+    pair: Pair,
+    market: PairMarket,
+    stored: Container[str],
+    planned: Container[str],
+) -> None:
+    where = f"{dataset.pairs_path}: pair {pair.pair_id}"
+    if market.yes_id not in stored:
+        raise ReplayError(where, f"instrument {market.yes_id}", "instruments that are in the data")
+    if market.yes_id in planned:
+        allowed = "each market in one pair: its liquidity would count twice"
+        raise ReplayError(where, f"market {market.yes_id} of another pair", allowed)
+    if isinstance(market.fees, PolymarketFees) and market.fees.asset != "collateral":
+        allowed = "collateral (fees taken in shares are not simulated)"
+        raise ReplayError(f"{where}: fees.asset", market.fees.asset, allowed)
 
 
 def _leg(pair: Pair, market: PairMarket, end_ns: int) -> MarketPlan:

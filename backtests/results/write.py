@@ -20,7 +20,7 @@ from backtests.node import Replay
 from backtests.results import boxes as box_rows
 from backtests.results import extract, tables
 from backtests.results.equity import make_equity, make_positions
-from backtests.results.rows import ZERO, MarketRef
+from backtests.results.rows import ZERO, BoxRow, MarketRef
 from backtests.results.summary import Facts, make_summary
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _facts(
     ]
 
 
-def _with_session(box: Any, sessions: extract.Sessions) -> Any:  # noqa: ANN401 - struct in, same struct out
+def _with_session(box: BoxRow, sessions: extract.Sessions) -> BoxRow:
     return msgspec.structs.replace(box, session=sessions.at(box.ts_ns))
 
 
