@@ -282,13 +282,13 @@ class _ArchiveLoader:
         self._write(batches)
 
     def _window(self, market: _Market, events: list[Event]) -> Iterator[Message]:
-        """Yield messages of the window; in front of them the book as it was last seen before."""
+        """Yield messages of the window; in front of them the book as it stands at its start."""
         split = next((i for i, e in enumerate(events) if e.ts_ns >= self._start_ns), len(events))
         market.replay.feed(events[:split])
         rest = [e for e in events[split:] if e.ts_ns < self._end_ns]
         if not market.started and (rest or market.emitted_ns > self._start_ns):
             market.started = True
-            seeded = market.replay.current()
+            seeded = market.replay.current(self._start_ns)
             if seeded is not None:
                 yield seeded
         yield from market.replay.feed(rest)
@@ -304,7 +304,8 @@ class _ArchiveLoader:
                 for m, found in batches
             ]
         )
-        received = event_ns + delay
+        seen = np.array([x.seen_ns for _, found in batches for x in found], dtype=np.int64)
+        received = np.maximum(event_ns + delay, seen)
         order = np.argsort(received, kind="stable")
         ts_init = np.empty_like(received)
         ts_init[order] = strictly_increasing(received[order], self._last_ts)

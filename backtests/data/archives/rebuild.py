@@ -18,12 +18,17 @@ from backtests.data.recording import NO_ASK, NO_BID, PRICE_UNITS
 
 
 class Message(NamedTuple):
-    """One atomic update for the catalog: rows, whether they are a whole book, the top after it."""
+    """One atomic update for the catalog: rows, whether they are a whole book, the top after it.
+
+    ``seen_ns`` is the earliest time of receipt: the book that stands at the window's start was
+    last changed before it, and is seen unchanged then.
+    """
 
     ts_ns: int
     rows: list[Row]
     whole: bool
     top: tuple[int, int, int, int]
+    seen_ns: int = 0
 
 
 class MarketReplay:
@@ -63,11 +68,11 @@ class MarketReplay:
                 out.append(message)
         return out
 
-    def current(self) -> Message | None:
-        """Return the whole book at its last observation, or None if it is not live."""
+    def current(self, seen_ns: int) -> Message | None:
+        """Return the whole book as it is seen at a time, or None if it is not live."""
         if self.book.state is not State.LIVE:
             return None
-        return Message(self.last_ns, self.book.snapshot(), True, self.book.top())
+        return Message(self.last_ns, self.book.snapshot(), True, self.book.top(), seen_ns)
 
     def _apply(self, ts: int, kind: str, group: list[Event]) -> Message | None:
         if kind == "lost":
