@@ -85,9 +85,13 @@ class Operator:
 
     # reading
 
-    def truth(self, _: Args) -> Json:
-        """Return the ground truth: cash, positions, orders, fills and settlements by account."""
+    def truth(self, body: Args) -> Json:
+        """Return the ground truth: cash, positions, orders, fills and settlements by account.
+
+        ``user`` limits it to one account.
+        """
         state = self._state
+        chosen = self._account(body, "").user_id if "user" in body else ""
         accounts: dict[str, Row] = {
             account.user_id: {
                 "name": account.name,
@@ -100,7 +104,7 @@ class Operator:
                 "settlements": [],
             }
             for user, account in state.accounts.items()
-            if not account.house
+            if not account.house and (not chosen or user == chosen)
         }
         for (user, sub, shard), micro in state.ledger.cash.items():
             if user in accounts:
@@ -113,10 +117,12 @@ class Operator:
             if order.user_id in accounts:
                 accounts[order.user_id]["orders"].append(order_row(state, order))
         for fill in state.fills:
+            if fill.user_id not in accounts:
+                continue
             accounts[fill.user_id]["fills"].append(
                 fill_row(state, fill) | {"client_order_id": fill.client_order_id}
             )
-        for paid in state.settlements:
+        for paid in [row for row in state.settlements if row.user_id in accounts]:
             accounts[paid.user_id]["settlements"].append(settlement_row(paid))
         return {
             "now_ns": state.now_ns,

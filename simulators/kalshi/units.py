@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 DOLLAR_PX = 10_000
 CONTRACT = 100
@@ -68,10 +69,15 @@ def ratio4(numerator: int, denominator: int, unit: int) -> str:
 
 def rfc3339(ns: int) -> str:
     """Return UTC time with microseconds and no trailing zeros: ``2026-06-11T06:29:47.42784Z``."""
-    seconds, fraction = divmod(ns, NS_PER_S)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    whole, fraction = divmod(ns, NS_PER_S)
+    text = _second(whole)
     micros = f"{fraction // 1000:06d}".rstrip("0")
     return f"{text}.{micros}Z" if micros else f"{text}Z"
+
+
+@lru_cache(maxsize=8192)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def seconds(ns: int) -> int:

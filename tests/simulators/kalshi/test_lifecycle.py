@@ -207,6 +207,17 @@ def cash(venue, who, shard=3):
     return venue.state.ledger.balance((venue.user_id(who), 0, shard))
 
 
+def test_truth_of_one_account():
+    venue = holding()
+    venue.operate("settle", ticker=GAME, result="yes")
+    whole = venue.operate("truth")["accounts"]
+    one = venue.operate("truth", user="bob")["accounts"]
+    assert len(whole) == 4
+    assert one == {venue.user_id("bob"): whole[venue.user_id("bob")]}
+    with pytest.raises(ValueError, match="no such account"):
+        venue.operate("truth", user="nobody")
+
+
 def test_a_sub_cent_scalar_value_has_no_whole_cents():
     venue = holding(count="0.03")
     venue.operate("determine", ticker=GAME, result="scalar", value="0.3333")
