@@ -15,6 +15,7 @@ A row at the very end of a batch waits: the rest of its message may be in the ne
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 #: Rows of one book in memory.
 BATCH_ROWS = 2_048
+
+#: Open files that the process needs beside its books.
+_OTHER_FILES = 256
 
 _PLAIN = ("action", "side", "order_id", "flags", "sequence", "ts_event", "ts_init")
 _WIDE = ("price", "size")
@@ -73,6 +77,7 @@ class DeltaReader:
         for name in catalog.get_file_list_from_data_cls(OrderBookDelta):
             path = Path(name)
             files.setdefault(path.parent.name, []).append(path)
+        _allow_open_files(len(instruments))
         self._books = [_Book(name, files.get(urisafe_identifier(name), [])) for name in instruments]
 
     def slices(self) -> Iterator[Slice]:
@@ -109,6 +114,23 @@ class DeltaReader:
                 columns["ts_init"].tolist(),
             )
         )
+
+
+def _allow_open_files(books: int) -> None:
+    """Raise the process's limit of open files if one file a book would pass it.
+
+    Raises
+    ------
+    ReplayError
+        If the system does not allow that many.
+    """
+    wanted = books + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= wanted or soft == resource.RLIM_INFINITY:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise ReplayError("books to replay", books, f"{hard - _OTHER_FILES} (ulimit -n is {hard})")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _integers(columns: Mapping[str, NDArray[Any]], name: str) -> list[int]:

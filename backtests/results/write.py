@@ -86,11 +86,19 @@ def new_folder(target: Path) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
-        if target.is_dir():
-            shutil.rmtree(target)
-        draft.rename(target)
+        _replace(target, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace(target: Path, draft: Path) -> None:
+    """Put the new result in place; an earlier one goes only when the new one stands."""
+    earlier = target.parent / f".{target.name}.earlier"
+    shutil.rmtree(earlier, ignore_errors=True)
+    if target.is_dir():
+        target.rename(earlier)
+    draft.rename(target)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _entries(target: Path) -> Iterator[Path]:

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from backtests.errors import RunFailedError
 from backtests.results import tables
+from backtests.results.write import check_reconciled
 from nodes.backtest_node import main
 from tests.data.support import POLL_NS, T0, TICKER, TOKEN, pair_entry, row, write
 
@@ -312,6 +314,23 @@ def test_too_little_cash_is_a_refusal_not_an_abort(tmp_path: Path) -> None:
     result = summary(run(tmp_path, data, BASE + "[capital]\nKALSHI = 2\nPOLYMARKET = 2\n"))
     assert result["boxes"]["opened"] == 0
     assert set(result["decisions"]["refused"]) & {"no_cash", "below_min_size", "below_hurdle"}
+
+
+def test_a_result_that_does_not_balance_is_refused() -> None:
+    good = {"cash_difference": "0", "positions_difference": "0", "pnl_difference": "0.00"}
+    check_reconciled({"reconciliation": good})
+    for key in good:
+        with pytest.raises(RunFailedError, match=rf"{key}: found 0\.000001, allowed 0"):
+            check_reconciled({"reconciliation": good | {key: "0.000001"}})
+
+
+def test_a_result_is_replaced_whole(tmp_path: Path) -> None:
+    data = recordings(tmp_path / "rec")
+    output = run(tmp_path, data)
+    (output / "old.txt").write_text("of the earlier run")
+    run(tmp_path, data)
+    assert {path.name for path in output.iterdir()} == FILES
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
 def test_the_settings_can_be_shown(tmp_path: Path, capsys) -> None:
