@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -24,9 +25,10 @@ from backtests.data.archives.events import Change, Lost, Snapshot
 from backtests.data.archives.files import Archive, defect, hour_ns, parse_hour, polymarket_archive
 from backtests.data.archives.health import Verdict, examine
 from backtests.data.archives.kalshi import read_kalshi
-from backtests.data.archives.load import ArchiveSettings, load_archives
+from backtests.data.archives.load import load_archives
 from backtests.data.archives.polymarket import read_polymarket
 from backtests.data.archives.rebuild import MarketReplay
+from backtests.data.archives.settings import ArchiveSettings
 from backtests.data.deltas import SIDE_BUY, SIDE_SELL
 from backtests.data.top import read_top
 from core.contracts import Venue
@@ -433,7 +435,7 @@ PAIR = parse_recorded(
     accept=True,
 )
 NO_SUCH = pair_entry(pair_id="GHOST", kalshi_ticker="KXNONE", polymarket_token_yes="7" * 77)
-SETTINGS = ArchiveSettings(first=HOUR, last=HOUR, seed_hours=1)
+SETTINGS = ArchiveSettings(first=HOUR, last=HOUR, seed_hours=1, heartbeat_s=0)
 
 
 def _mirror(root, *, skip=()):
@@ -543,7 +545,7 @@ def test_a_degraded_file_is_skipped_unless_asked_for(tmp_path):
     a.kalshi_hour(mirror, HOUR, short)
     made = load_archives(mirror, PAIR, tmp_path / "skipped", SETTINGS)
     assert read_top(made.top_path(f"{TICKER}-YES.KALSHI")).ask.tolist() == [4800, 10_000]
-    used = ArchiveSettings(first=HOUR, last=HOUR, seed_hours=1, use_degraded=True)
+    used = msgspec.structs.replace(SETTINGS, use_degraded=True)
     made = load_archives(mirror, PAIR, tmp_path / "used", used)
     assert read_top(made.top_path(f"{TICKER}-YES.KALSHI")).ask.tolist() == [4800, 4750, 4750]
     files = json.loads((made.path / "coverage.json").read_text())["files"]
@@ -592,6 +594,37 @@ def test_a_pair_that_does_not_reproduce_its_snapshots_can_be_left_out(tmp_path):
 def test_settings_say_their_bounds(change, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         ArchiveSettings(**({"first": HOUR, "last": HOUR} | change))
+
+
+def test_a_quiet_book_is_seen_again_while_its_venue_speaks(tmp_path):
+    beating = msgspec.structs.replace(SETTINGS, heartbeat_s=10)
+    mirror = _mirror(tmp_path / "m")
+    made = load_archives(mirror, PAIR, tmp_path / "d", beating)
+    plain = load_archives(mirror, PAIR, tmp_path / "e", SETTINGS)
+    name = f"{TICKER}-YES.KALSHI"
+    seen, said = (read_top(d.top_path(name)) for d in (made, plain))
+    assert set(said.ts_ns.tolist()) <= set(seen.ts_ns.tolist())
+    extra = np.setdiff1d(seen.ts_ns, said.ts_ns) - 50_000_000
+    # the background market says something once a minute: only those seconds prove the feed
+    assert len(extra) == 57
+    assert set((extra - T) // SECOND % 60) == {0}
+    book = {int(t): (b, x) for t, b, x in zip(seen.ts_ns, seen.bid, seen.ask, strict=True)}
+    assert {book[int(t) + 50_000_000] for t in extra} == {(4700, 4750)}
+    deltas = made.catalog().query(OrderBookDelta, identifiers=[name])
+    beat = [d for d in deltas if d.ts_init == int(extra[0]) + 50_000_000]
+    assert [(str(d.order.price), d.action.name) for d in beat] == [("0.0000", "UPDATE")]
+    assert beat[0].ts_event == T + 60 * SECOND, "the venue's time of the last change"
+    states = OrderBook(InstrumentId.from_str(name), BookType.L2_MBP)
+    for group in OrderBookDeltas.batch(deltas):
+        states.apply_deltas(group)
+    assert (str(states.best_bid_price()), str(states.best_ask_price())) == ("0.4700", "0.4750")
+
+
+def test_a_book_that_is_lost_has_no_heartbeat(tmp_path):
+    mirror = _mirror(tmp_path / "m", skip={(0, "p")})
+    beating = msgspec.structs.replace(SETTINGS, heartbeat_s=10)
+    made = load_archives(mirror, PAIR, tmp_path / "d", beating)
+    assert len(read_top(made.top_path(f"{TOKEN}.POLYMARKET"))) == 2
 
 
 def test_a_delay_shifts_receipt_not_the_venues_time(tmp_path):

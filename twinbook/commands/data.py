@@ -277,7 +277,8 @@ def archive(
     replace: Replace = False,
 ) -> None:
     """Rebuild the books of pairs from a mirror of the archives into a dataset."""
-    from backtests.data.archives.load import ArchiveSettings, load_archives
+    from backtests.data.archives.load import load_archives
+    from backtests.data.archives.settings import ArchiveSettings
 
     with _one_line_errors(), _progress("rebuilding") as show:
         dataset = load_archives(

@@ -44,6 +44,9 @@ EMPTY_BOOK = (
     Row(ACTION_ADD, SIDE_SELL, NO_ASK, SENTINEL_SIZE),
 )
 
+#: Best prices and sizes of a book without quotes.
+EMPTY_TOP = (NO_BID, NO_ASK, 0, 0)
+
 
 class State(StrEnum):
     """Whether the book can be believed."""

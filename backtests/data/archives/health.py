@@ -69,7 +69,7 @@ _TIMES = {
 _SNAPSHOTS = {"orderbook_snapshot", "book_snapshot", "book"}
 
 
-def examine(path: Path, archive: Archive) -> Health:
+def examine(path: Path, archive: Archive, alive: set[int] | None = None) -> Health:
     """Test one archive file; memory does not grow with it.
 
     Parameters
@@ -78,6 +78,8 @@ def examine(path: Path, archive: Archive) -> Health:
         The file.
     archive : Archive
         Its kind.
+    alive : set of int, optional
+        Takes the seconds (UTC) of the venue's clock in which any market said anything.
     """
     why = defect(path)
     if why is not None:
@@ -97,6 +99,8 @@ def examine(path: Path, archive: Archive) -> Health:
         venue = ns_of(batch[names[1]].filter(known))
         if not len(venue):
             continue
+        if alive is not None:
+            alive.update(np.unique(venue // 1_000_000_000).tolist())
         lag = (ns_of(batch[names[0]].filter(known)) - venue) // 1_000_000
         lags += np.bincount(np.clip(lag, 0, _LAG_BINS - 1), minlength=_LAG_BINS)
         first, last = min(first, int(venue.min())), max(last, int(venue.max()))

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from backtests.data.archives.books import State
+from backtests.data.archives.books import EMPTY_TOP, UNCHANGED, State
 from backtests.data.archives.events import Event, Lost, Snapshot
 from backtests.data.archives.files import (
     HOUR_FORMAT,
@@ -32,6 +32,7 @@ from backtests.data.archives.health import Health, Verdict, examine
 from backtests.data.archives.kalshi import read_kalshi
 from backtests.data.archives.polymarket import read_polymarket
 from backtests.data.archives.rebuild import MarketReplay, Message
+from backtests.data.archives.settings import ArchiveSettings
 from backtests.data.dataset import (
     CATALOG_DIR,
     DATASET_SCHEMA_VERSION,
@@ -61,44 +62,6 @@ Progress = Callable[[int, int, str], None]
 _MS = 1_000_000
 
 
-class ArchiveSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to load.
-
-    Parameters
-    ----------
-    first, last : datetime
-        The window's first and last hour (UTC), both included.
-    seed_hours : int
-        Hours read before the window to seed the books.
-    delay_ms : mapping
-        Modelled milliseconds from the venue's time to our receipt, per venue.
-    use_degraded : bool
-        Read degraded files (seeded once, later snapshots only compared) instead of skipping them.
-    reproduced_min : float
-        Pairs with a market that reproduced a smaller share of its later snapshots are left out.
-    """
-
-    first: datetime
-    last: datetime
-    seed_hours: int = 2
-    delay_ms: dict[Venue, int] = msgspec.field(
-        default_factory=lambda: {Venue.KALSHI: 50, Venue.POLYMARKET: 50}
-    )
-    use_degraded: bool = False
-    reproduced_min: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.last < self.first:
-            raise ValueError(f"last: found {self.last}; allowed: from {self.first}")
-        if not 0 <= self.seed_hours <= 48:
-            raise ValueError(f"seed_hours: found {self.seed_hours}; allowed: 0 to 48")
-        if not 0 <= self.reproduced_min <= 1:
-            raise ValueError(f"reproduced_min: found {self.reproduced_min}; allowed: 0 to 1")
-        for venue, delay in self.delay_ms.items():
-            if not 0 <= delay <= 60_000:
-                raise ValueError(f"delay_ms.{venue}: found {delay}; allowed: 0 to 60000")
-
-
 @dataclass(slots=True)
 class _Market:
     """One venue market while its hours are read."""
@@ -111,6 +74,9 @@ class _Market:
     counts: Counter[str] = field(default_factory=Counter)
     emitted_ns: int = 0
     started: bool = False
+    #: The last message written (None: no book to keep alive) and when it was seen.
+    held: Message | None = None
+    seen_ns: int = 0
     deltas: DeltaWriter | None = None
     top: TopWriter | None = None
     #: The NO token of a Polymarket market, where the pairs name it, and its own replay: a check.
@@ -170,6 +136,7 @@ class _ArchiveLoader:
         self._health: list[tuple[Archive, datetime, Health]] = []
         self._sources: list[Source] = []
         self._last_ts = 0
+        self._alive: dict[Venue, set[int]] = {}
         self._session = (
             f"PMXT-{settings.first.strftime(HOUR_FORMAT)}-{settings.last.strftime(HOUR_FORMAT)}"
         )
@@ -213,7 +180,7 @@ class _ArchiveLoader:
     def _hour(self, archive: Archive, venue: Venue, hour: datetime, path: Path) -> None:
         markets = [m for m in self._markets.values() if m.venue is venue]
         trailing = hour > self._settings.last
-        health = examine(path, archive)
+        health = examine(path, archive, self._alive.setdefault(venue, set()))
         if health.verdict is Verdict.DEGRADED and not self._settings.use_degraded:
             health = msgspec.structs.replace(health, why=f"{health.why}; skipped")
         self._health.append((archive, hour, health))
@@ -278,8 +245,32 @@ class _ArchiveLoader:
             )
             ready, market.pending = market.pending[:cut], market.pending[cut:]
             market.emitted_ns = until_ns
-            batches.append((market, list(self._window(market, ready))))
+            found = list(self._window(market, ready))
+            if self._settings.heartbeat_s:
+                found = list(self._heartbeats(market, found, min(until_ns, self._end_ns)))
+            batches.append((market, found))
         self._write(batches)
+
+    def _heartbeats(
+        self, market: _Market, found: list[Message], until_ns: int
+    ) -> Iterator[Message]:
+        """Put unchanged sights of the book between messages that lie far apart."""
+        step_ns = self._settings.heartbeat_s * 1_000 * _MS
+        delay_ns = self._settings.delay_ms.get(market.venue, 0) * _MS
+        alive = self._alive.get(market.venue, set())
+        for message in [*found, None]:
+            next_ns = until_ns if message is None else max(message.ts_ns, message.seen_ns)
+            while market.held is not None and market.seen_ns + step_ns < next_ns:
+                market.seen_ns += step_ns
+                if market.seen_ns // 1_000_000_000 in alive:
+                    market.counts["heartbeats"] += 1
+                    yield market.held._replace(
+                        rows=[UNCHANGED], whole=False, seen_ns=market.seen_ns + delay_ns
+                    )
+            if message is not None:
+                market.held = None if message.top == EMPTY_TOP else message
+                market.seen_ns = next_ns
+                yield message
 
     def _window(self, market: _Market, events: list[Event]) -> Iterator[Message]:
         """Yield messages of the window; in front of them the book as it stands at its start."""

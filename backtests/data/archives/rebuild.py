@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
-from backtests.data.archives.books import EMPTY_BOOK, UNCHANGED, ArchiveBook, Row, State
+from backtests.data.archives.books import EMPTY_BOOK, EMPTY_TOP, UNCHANGED, ArchiveBook, Row, State
 from backtests.data.archives.events import Change, Event, Lost, Snapshot
 from backtests.data.recording import NO_ASK, NO_BID, PRICE_UNITS
 
@@ -88,7 +88,7 @@ class MarketReplay:
         if was_live:
             self.counts[why] += 1
         self.book.lose()
-        return Message(ts, list(EMPTY_BOOK), True, (NO_BID, NO_ASK, 0, 0)) if was_live else None
+        return Message(ts, list(EMPTY_BOOK), True, EMPTY_TOP) if was_live else None
 
     def _snapshot(self, event: Snapshot) -> Message | None:
         live = self.book.state is State.LIVE
@@ -107,7 +107,7 @@ class MarketReplay:
         if self.book.crossed:
             self.counts["crossed_snapshots"] += 1
             self.book.state = State.DIRTY
-            return Message(event.ts_ns, list(EMPTY_BOOK), True, (NO_BID, NO_ASK, 0, 0))
+            return Message(event.ts_ns, list(EMPTY_BOOK), True, EMPTY_TOP)
         return Message(event.ts_ns, rows, True, self.book.top())
 
     def _changes(self, ts: int, changes: list[Change]) -> Message | None:
@@ -138,7 +138,7 @@ class MarketReplay:
         """A message was lost: no book until the next accepted snapshot."""
         self.book.lose()
         self.book.state = State.DIRTY
-        return Message(ts, list(EMPTY_BOOK), True, (NO_BID, NO_ASK, 0, 0))
+        return Message(ts, list(EMPTY_BOOK), True, EMPTY_TOP)
 
     def _agrees(self, change: Change) -> bool:
         """Compare with the best prices the venue states; 0 and 1 mean an empty side there."""
