@@ -108,7 +108,8 @@ def _by_venue(pairs: list[str], option: str) -> dict[str, dict[str, Any]]:
 def _value(text: str) -> str | int | bool:
     if text in ("true", "false"):
         return text == "true"
-    return int(text) if text.lstrip("-").isdigit() else text
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else text
 
 
 def _fault_file(path: Path | None) -> dict[str, list[dict[str, Any]]]:

@@ -123,7 +123,6 @@ class Route:
     auth: bool = False
     write: bool = False
     scope: str = "read"
-    restricted: bool = True
     parts: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:

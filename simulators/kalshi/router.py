@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ _OPEN_TO_LOCKED = (
     "/historical/",
     "/account/limits",
 )
+_INTEGER = re.compile(r"-?\d{1,9}\Z", re.ASCII)
 _LOCKED_TEXT = "this API key is restricted to a single sub-account and cannot access this endpoint"
 
 
@@ -146,7 +148,7 @@ def _shard(request: Request) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     text = request.text("exchange_index")
-    return int(text) if text.lstrip("-").isdigit() else None
+    return int(text) if _INTEGER.match(text) else None
 
 
 def _match(template: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str] | None:

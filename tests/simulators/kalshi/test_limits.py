@@ -288,3 +288,11 @@ def test_subaccounts_hold_their_own_cash_and_positions():
     assert venue.get("/portfolio/positions")["market_positions"] == []
     assert len(venue.get("/portfolio/positions", subaccount=1)["market_positions"]) == 1
     assert venue.gap() == 0
+
+
+def test_an_exchange_index_that_is_no_number_is_billed_and_refused_like_any_other():
+    venue = make_venue()
+    made = venue.placed()
+    for odd in ("²", "x", "9" * 5000, "--1"):
+        query = {"market_ticker": GAME, "exchange_index": odd}
+        assert venue.send("DELETE", f"{ORDERS}/{made['order_id']}", query=query).status == 400
