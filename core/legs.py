@@ -295,8 +295,6 @@ def _rest(box: Box) -> Step:
 
 def _continue(box: Box) -> Step:
     """Go on after an order closed: wait for the other, send the second leg, or come to rest."""
-    if any(leg.live is not None and leg.live.unknown for leg in box.legs):
-        return box._replace(phase=Phase.FROZEN), []
     if box.live_legs:
         return box, []
     if box.to_sell is not None:

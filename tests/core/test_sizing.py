@@ -141,6 +141,28 @@ def test_size_equals_brute_force(problem):
         assert (found.size_u, found.objective_n) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "lot", "size"),
+    [
+        (((150_000, 5_500_000), (160_000, 38_750_000)),
+         ((780_000, 4_000_000), (790_000, 34_500_000)), UNIT // 4, 38_250_000),
+        (((600_000, 2_670_000), (610_000, 1_980_000)),
+         ((360_000, 2_870_000), (370_000, 530_000)), UNIT // 100, 2_690_000),
+        (((130_000, 190_000), (140_000, 700_000)),
+         ((860_000, 2_540_000), (870_000, 1_120_000)), UNIT // 100, 130_000),
+    ],
+)  # fmt: skip
+def test_rounding_in_our_favour_is_found(first, second, lot, size):
+    """Banker's rounding can make a size pay that the unrounded formula passes over."""
+    a = CostCurve(first, PolymarketUSFees().at(0), lot)
+    b = CostCurve(second, KalshiFees("quadratic", regime="2026q3").at(0), lot)
+    rule = rules(lot=lot, size_min=lot)
+    found = best_box(a, b, rule)
+    assert isinstance(found, BoxSize)
+    assert (found.size_u, found.objective_n) == brute(a, b, rule, NO_HURDLE)
+    assert found.size_u == size
+
+
 @settings(max_examples=200, deadline=None)
 @given(ladders(size_max=400), schedules, st.data())
 def test_cost_is_never_below_the_exact_bound(levels, schedule, data):
