@@ -234,10 +234,11 @@ class OrderLedger:
             if trade_id not in order.trades:
                 order.trades.add(trade_id)
                 order.filled += contracts
-        if order.phase is Phase.SENT:
+        if order.phase is Phase.SENT or (phase in CLOSED and not order.is_closed):
             order.phase = phase
         self._bind(order, venue_id)
         if order.is_closed:
+            order.closing, order.doubt = None, False
             self._remember_closed(order)
         return self._release(order)
 

@@ -128,6 +128,9 @@ class ReconnectingStream:
             await self._pump(socket)
         except AdapterError as exc:
             return f"{type(exc).__name__}: {exc}"
+        except Exception as exc:
+            # Our own mistake: the feed is declared lost, loudly, rather than left dead in silence.
+            return f"a fault of ours: {exc!r}"
         finally:
             self._socket = None
             if ticker is not None:

@@ -158,8 +158,7 @@ class KalshiDataClient(LiveMarketDataClient):
             return
         self.stream.protocol.want(Channel.LIFECYCLE)
         self.create_task(self.stream.run(), log_msg="stream")
-        async with asyncio.timeout(max(10.0, self._config.idle_timeout_s)):
-            await self._opened.wait()
+        await self.stream.wait_open(self._opened)
 
     async def _disconnect(self) -> None:
         if self.stream is not None:

@@ -35,7 +35,13 @@ from nautilus_trader.execution.reports import (
     PositionStatusReport,
 )
 from nautilus_trader.live.execution_client import LiveExecutionClient
-from nautilus_trader.model.enums import AccountType, LiquiditySide, OmsType, OrderSide
+from nautilus_trader.model.enums import (
+    AccountType,
+    LiquiditySide,
+    OmsType,
+    OrderSide,
+    TimeInForce,
+)
 from nautilus_trader.model.events import OrderCanceled, OrderEvent, OrderRejected
 from nautilus_trader.model.identifiers import (
     AccountId,
@@ -54,7 +60,7 @@ from adapters.common.errors import AdapterError, UsageError
 from adapters.common.ledger import OrderLedger, Phase
 from adapters.common.outcome import Accepted, Outcome, Rejected
 from adapters.common.transport import WsTransport
-from adapters.kalshi import fills, parsing, wishes
+from adapters.kalshi import fills, parsing, replies, wishes
 from adapters.kalshi.commands import Commands
 from adapters.kalshi.config import KalshiExecClientConfig
 from adapters.kalshi.credentials import Credential
@@ -144,6 +150,7 @@ class KalshiExecutionClient(LiveExecutionClient):
         self.resolver = Resolver(self.desk)
         self.status_reports = StatusReports(self.desk, self.resolver)
         self._opened = asyncio.Event()
+        self._account_told: tuple[object, ...] = ()
         self.stream = KalshiStream(
             name="user-data",
             url=ws_url,
@@ -169,8 +176,7 @@ class KalshiExecutionClient(LiveExecutionClient):
         for channel in (Channel.FILL, Channel.USER_ORDERS, Channel.LIFECYCLE):
             self.stream.protocol.want(channel)
         self.create_task(self.stream.run(), log_msg="user-stream")
-        async with asyncio.timeout(max(10.0, self.desk.config.idle_timeout_s)):
-            await self._opened.wait()
+        await self.stream.wait_open(self._opened)
         self.create_task(self.resolver.run(), log_msg="resolver")
 
     async def _disconnect(self) -> None:
@@ -280,6 +286,10 @@ class KalshiExecutionClient(LiveExecutionClient):
         total = Decimal(found.balance_dollars or Decimal(found.balance).scaleb(-2))
         locked = min(max(total, Decimal(0)), self._resting_cost())
         shards = {str(s.exchange_index): s.balance for s in found.balance_breakdown or []}
+        told = (total, locked, shards)
+        if told == self._account_told:
+            return
+        self._account_told = told
         self.generate_account_state(
             [
                 AccountBalance(
@@ -460,7 +470,11 @@ class KalshiExecutionClient(LiveExecutionClient):
         client_id = order.client_order_id.value
         ledger, now_ns = self.desk.ledger, self.now_ns()
         if isinstance(outcome, Rejected):
-            effects = ledger.refused(client_id, outcome.code, outcome.reason)
+            if order.time_in_force == TimeInForce.FOK and replies.is_fok_kill(outcome.code):
+                # The venue words a kill as a refusal; for the owner it is the end of a FOK.
+                effects = ledger.closed(client_id, Phase.CANCELED, Decimal(0))
+            else:
+                effects = ledger.refused(client_id, outcome.code, outcome.reason)
             self.desk.events.apply(effects, now_ns)
             return
         if not isinstance(outcome, Accepted):

@@ -163,7 +163,7 @@ class OrderEvents:
 
     def _close(self, effect: Close, ts_ns: int) -> None:
         order = self.order(effect.client_id)
-        if order is None or order.status == OrderStatus.CANCELED:
+        if order is None or order.is_closed:
             return
         emit = (
             self._client.generate_order_expired

@@ -97,6 +97,15 @@ def is_pause(code: str) -> bool:
     return code in _PAUSES
 
 
+def is_fok_kill(code: str) -> bool:
+    """Whether a refusal of a fill-or-kill order means that it found too little to fill.
+
+    The exact code is not captured; the engine's vocabulary (docs /fix/order-entry) calls it
+    ``FOK_INSUFFICIENT_VOLUME``.
+    """
+    return code.lower().startswith(("fill_or_kill", "fok_"))
+
+
 def _proof(response: HttpResponse) -> rest.ErrorBody | None:
     if response.status >= 500 or response.status < 400 or response.status in _UNPROVEN:
         return None

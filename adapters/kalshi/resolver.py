@@ -88,7 +88,7 @@ class Resolver:
         self._settling.add(ticker)
 
     def _parked_due(self, now_ns: int) -> list[str]:
-        if not self._desk.reconciled and now_ns - self._started_ns < _STARTUP_NS:
+        if not self._begun:
             return []
         known = {fill.venue_id for fill in self._desk.ledger.parked()}
         self._parked = {v: due for v, due in self._parked.items() if v in known}
@@ -102,7 +102,18 @@ class Resolver:
         except AdapterError as exc:
             self._desk.log.warning(f"Kalshi {name} failed, will be repeated: {exc}")
             return False
+        except Exception as exc:
+            # Our own mistake must not end the only task that finds lost contracts again: what it
+            # was about stays open and is asked again.
+            self._desk.log.exception(f"Kalshi {name} failed by a fault of ours", exc)
+            return False
         return True
+
+    @property
+    def _begun(self) -> bool:
+        """Whether start-up is over: compared, or the engine was told not to compare."""
+        waited_ns = self._desk.now_ns() - self._started_ns
+        return self._desk.reconciled or waited_ns >= _STARTUP_NS
 
     # -- orders in doubt
 
@@ -358,7 +369,7 @@ class Resolver:
                 continue
             filled = from_units(units(record.fill_count_fp))
             desk.events.apply(desk.ledger.observed(tracked.client_id, filled), now_ns)
-        if desk.reconciled:
+        if self._begun:
             for order_id, record in resting.items():
                 ours = desk.ledger.find(venue_id=order_id, client_id=record.client_order_id or "")
                 if ours is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
-from adapters.common.errors import ConnectionLost
+from adapters.common.errors import ConnectFailed, ConnectionLost
 from adapters.common.frames import FrameTap
 from adapters.common.health import FeedMonitor
 from adapters.common.stream import ReconnectingStream
@@ -15,6 +16,7 @@ from adapters.kalshi.protocol import BookBad, BookReset, Event, Redial, StreamPr
 from adapters.kalshi.signing import auth_headers
 
 _NS = 1_000_000_000
+_FIRST_DIAL_S = 20.0
 
 
 class KalshiStream:
@@ -71,6 +73,23 @@ class KalshiStream:
     async def run(self) -> None:
         """Keep the connection until :meth:`close`."""
         await self._stream.run()
+
+    async def wait_open(self, opened: asyncio.Event) -> None:
+        """Wait until the first connection stands.
+
+        Raises
+        ------
+        ConnectFailed
+            It does not; says what the last attempt met.
+        """
+        try:
+            async with asyncio.timeout(_FIRST_DIAL_S):
+                await opened.wait()
+        except TimeoutError:
+            why = self.health.reason or "no answer"
+            raise ConnectFailed(
+                f"{self.health.feed}: no stream in {_FIRST_DIAL_S:g} s: {why}"
+            ) from None
 
     async def flush(self) -> None:
         """Send what :attr:`protocol` has queued."""

@@ -75,6 +75,20 @@ async def test_unknown_fees_refuse_to_trade(script: KalshiScript) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_killed_fok_is_cancelled_not_rejected(script: KalshiScript) -> None:
+    async def kill(method: str, path: str, body: dict):
+        return script.venue._reply(
+            409, {"error": {"code": "fill_or_kill_insufficient_resting_volume", "message": "m"}}
+        )
+
+    script.venue._command = kill
+    order = script.new_order(tif="FOK")
+    await script.submit(order)
+    await script.until(lambda: order.is_closed)
+    assert script.story(order) == ["Submitted", "Canceled"]
+
+
+@pytest.mark.asyncio
 async def test_buying_no_is_an_ask_and_exits_sell_what_is_held(script: KalshiScript) -> None:
     order = script.new_order(leg="NO", price="0.30", size="5")
     await script.submit(order)

@@ -31,8 +31,8 @@ def test_yes_no_and_scalar_settle_while_live_and_while_down(tmp_path: Path) -> N
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline:
                 lines = belief.read_text().splitlines() if belief.exists() else []
-                # The node trades for the first 11 of its 22 seconds.
-                if len(lines) >= 11:
+                # The node trades for the first 7 seconds.
+                if len(lines) >= 8:
                     break
                 time.sleep(0.1)
             held.extend(json.loads(lines[-1])["positions"])
@@ -46,11 +46,11 @@ def test_yes_no_and_scalar_settle_while_live_and_while_down(tmp_path: Path) -> N
             tmp_path,
             "live",
             "--seconds",
-            "20",
+            "16",
             "--seed",
             "3",
             "--quiet",
-            "11",
+            "9",
             "--markets",
             "3",
             timeout=80,
@@ -62,7 +62,7 @@ def test_yes_no_and_scalar_settle_while_live_and_while_down(tmp_path: Path) -> N
 
         settle(venue, no, "no")
         after = run_node(
-            venue, tmp_path, "after", "--seconds", "12", "--watch", "--markets", "3", timeout=60
+            venue, tmp_path, "after", "--seconds", "10", "--watch", "--markets", "3", timeout=60
         )
         assert after[-1]["positions"] == {}
         assert differences(after[-1], venue.truth()) == []

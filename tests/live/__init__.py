@@ -1,0 +1,1 @@
+"""Opt-in tests against real demo environments: ``pytest -m live``, never in CI."""
