@@ -12,7 +12,7 @@ from nautilus_trader.serialization.base import register_serializable_type
 from core.decisions import Decision, decode, encode
 
 
-class DecisionMessage(Data):  # type: ignore[misc]  # Nautilus's Cython base has no stubs
+class DecisionMessage(Data):
     """One :class:`core.decisions.Decision`, as custom data on the message bus.
 
     Subscribe with ``self.subscribe_data(DecisionMessage.data_type())``.
@@ -86,7 +86,7 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, int]
 
 
-class CountersMessage(Data):  # type: ignore[misc]  # Nautilus's Cython base has no stubs
+class CountersMessage(Data):
     """:class:`Counters` of one strategy, published when it stops and at each counter interval."""
 
     __slots__ = ("_ts_ns", "counters", "strategy")

@@ -6,7 +6,7 @@ from nautilus_trader.core.data import Data
 from nautilus_trader.model.data import DataType
 
 
-class FillReverted(Data):  # type: ignore[misc]  # Nautilus's Cython base has no stubs
+class FillReverted(Data):
     """One execution that settlement refused after it had been booked.
 
     The books are corrected by an opposite order of the same strategy, tagged
