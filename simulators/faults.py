@@ -31,7 +31,7 @@ REQUEST_KINDS: dict[str, str] = {
     "late_reply": "applied; answered after messages (1) more messages went to that account",
     "delayed_visibility": "applied; reads do not show it for the next requests (3) reads",
     "rate_limit": "429, not applied",
-    "pause": "a pause starts with this request: scope_of (trading, exchange), requests (5)",
+    "pause": "a pause of scope_of (trading, exchange) holds for this and requests (5) more",
     "clock_skew": "the venue's wall clock is off by ms (30000) for requests (3) requests",
     "reset": "the connection is cut; applied (false) says whether before or after the effect",
     "unknown_fields": "applied; the answer carries extra fields at every level",

@@ -356,3 +356,24 @@ async def test_a_client_that_goes_away_frees_its_place():
         assert refused.value.status == 429
         await ws.close()
         await (await client.connect()).close()
+
+
+@pytest.mark.asyncio
+async def test_a_5xx_can_carry_the_true_body_and_a_200_a_false_one():
+    faults = [
+        rule("accept_then_5xx", "GET /exchange/status", params={"keep_body": True}),
+        rule("accept_then_5xx", params={"status": 200, "body": {}}),
+    ]
+    async with running(faults=faults) as client:
+        status, body = await client.call("GET", "/exchange/status")
+        assert (status, body["exchange_active"]) == (503, True)
+        assert await client.order(client.tickers[0]) == (200, {})
+        assert len(client.truth()["orders"]) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_pause_by_plan_ends_after_its_requests():
+    fault = rule("pause", params={"scope_of": "exchange", "requests": 2})
+    async with running(faults=[fault]) as client:
+        found = [(await client.order(client.tickers[0]))[0] for _ in range(4)]
+        assert found == [409, 409, 409, 201]
