@@ -1,8 +1,8 @@
 """Speed of the pure core and of the strategy's gate: repeated batches in one run.
 
-``./run python -m benchmarks.bench_core`` prints a table. Times are CPU time per call; ``best`` is what the
-code costs on a machine that does nothing else. The ratio column compares with the gate on an
-unchanged top, measured in the same run on the same machine.
+``./run python -m benchmarks.bench_core`` prints a table. Times are CPU time per call; ``best`` is
+what the code costs on a machine that does nothing else. The ratio column compares with the gate on
+an unchanged top, measured in the same run on the same machine.
 """
 
 from __future__ import annotations
