@@ -45,7 +45,8 @@ def _orders(belief: dict[str, Any], truth: dict[str, Any]) -> list[str]:
     ours = {o["venue_id"]: (c, o) for c, o in belief["orders"].items() if o["venue_id"]}
     unsent = {c: o for c, o in belief["orders"].items() if not o["venue_id"]}
     for client_id, order in unsent.items():
-        if order["status"] not in {"DENIED", "REJECTED"}:
+        # A fill-or-kill that the venue refused for want of volume ends without having been there.
+        if order["status"] not in {"DENIED", "REJECTED", "CANCELED"} or Decimal(order["filled"]):
             found.append(f"order {client_id}: {order['status']} without a venue id")
         if any(t["client_order_id"] == client_id for t in truth["orders"]) and not any(
             o["venue_id"] and c.startswith(client_id) for c, o in belief["orders"].items()
