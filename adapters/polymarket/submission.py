@@ -102,6 +102,7 @@ class OrderDesk:
         plan = build_order(order, context)
         if side == "SELL":
             self._check_sellable(asset_id, plan.amounts.shares)
+            self._check_reduces(order)
         signed = self._signer.sign_order(plan.fields, market.exchange)
         body = order_body(
             signed,
@@ -121,6 +122,30 @@ class OrderDesk:
                 f"SELL of {shares} shares: {sellable} can be sold now "
                 f"(held {self._tracker.holdings.shares(asset_id)}, of which {unconfirmed} are not "
                 f"confirmed on chain, {self._tracker.open_sells(asset_id)} offered already)"
+            )
+
+    def _check_reduces(self, order: Order) -> None:
+        """Deny a reduce-only SELL beyond the strategy's own position.
+
+        The wallet may hold more for another strategy, but the engine books a fill to the order's
+        strategy and cannot open a position from a reduce-only order.
+        """
+        if not order.is_reduce_only:
+            return
+        held = sum(
+            (
+                position.quantity.as_decimal()
+                for position in self._cache.positions_open(
+                    instrument_id=order.instrument_id, strategy_id=order.strategy_id
+                )
+                if position.is_long
+            ),
+            _ZERO,
+        )
+        if order.quantity.as_decimal() > held:
+            raise Denied(
+                f"reduce-only SELL of {order.quantity} shares: strategy {order.strategy_id} "
+                f"holds {held}"
             )
 
     def _protection(self, order: Order) -> Decimal | None:
