@@ -39,17 +39,17 @@ from nautilus_trader.data.messages import (
 )
 from nautilus_trader.live.data_client import LiveMarketDataClient
 from nautilus_trader.model.data import CustomData, DataType, OrderBookDeltas
-from nautilus_trader.model.enums import BarAggregation, MarketStatusAction, PriceType
+from nautilus_trader.model.enums import MarketStatusAction
 from nautilus_trader.model.identifiers import ClientId, InstrumentId
 
-from adapters.common.errors import AdapterError, UsageError
+from adapters.common.errors import AdapterError
 from adapters.common.frames import FrameTap
 from adapters.common.transport import WsTransport
 from adapters.kalshi import lifecycle, parsing
-from adapters.kalshi.books import BookFault, YesBook
+from adapters.kalshi.books import YesBook
 from adapters.kalshi.config import KalshiDataClientConfig
-from adapters.kalshi.constants import CANDLE_MINUTES, CANDLES_PER_CALL
 from adapters.kalshi.credentials import Credential
+from adapters.kalshi.history import History, whole
 from adapters.kalshi.http import KalshiHttp
 from adapters.kalshi.lifecycle import Session
 from adapters.kalshi.markets import KalshiMarket
@@ -117,6 +117,7 @@ class KalshiDataClient(LiveMarketDataClient):
         self._config = config
         self._provider = provider
         self._ts_last = 0
+        self._history = History(http, provider, self._ts)
         self._books: dict[str, dict[Leg, None]] = {}
         self._quotes: dict[str, dict[Leg, None]] = {}
         self._trades: dict[str, dict[Leg, None]] = {}
@@ -380,7 +381,7 @@ class KalshiDataClient(LiveMarketDataClient):
         if book is not None:
             # The other leg streams already: this one starts from the book as it stands.
             now_ns = self._clock.timestamp_ns()
-            self._handle_data(parsing.book_deltas(_reset(ticker, book), leg, now_ns, self._ts()))
+            self._handle_data(parsing.book_deltas(whole(ticker, book), leg, now_ns, self._ts()))
 
     async def _unsubscribe_order_book_deltas(self, command: UnsubscribeOrderBook) -> None:
         self._leave(self._books, command.instrument_id)
@@ -508,34 +509,22 @@ class KalshiDataClient(LiveMarketDataClient):
         )
 
     async def _request_order_book_snapshot(self, request: RequestOrderBookSnapshot) -> None:
-        ticker, leg = parsing.market_leg(request.instrument_id)
         found: list[Data] = []
         try:
-            levels = await self._http.orderbook(ticker)
-            book = YesBook()
-            book.load(levels.yes_dollars or (), levels.no_dollars or (), yes_price=False)
-            now_ns = self._ts()
-            found.append(parsing.book_deltas(_reset(ticker, book), leg, now_ns, now_ns))
-        except (AdapterError, BookFault) as exc:
-            self._log.error(f"Cannot read the book of {ticker}: {exc}")
+            found.append(await self._history.book(request.instrument_id))
+        except AdapterError as exc:
+            self._log.error(f"Cannot read the book of {request.instrument_id}: {exc}")
         data_type = DataType(OrderBookDeltas, metadata={"instrument_id": request.instrument_id})
         self._handle_data_response(
             data_type, found, request.id, request.start, request.end, request.params
         )
 
     async def _request_trade_ticks(self, request: RequestTradeTicks) -> None:
-        ticker, leg = parsing.market_leg(request.instrument_id)
+        ticks: list[Data] = []
         try:
-            records = await self._http.trades(
-                ticker,
-                limit=request.limit or 1_000,
-                min_ts=_seconds(request.start),
-                max_ts=_seconds(request.end),
-            )
-            ticks = [parsing.rest_trade_tick(r, leg, self._ts()) for r in reversed(records)]
+            ticks = await self._history.trades(request)
         except AdapterError as exc:
-            self._log.error(f"Cannot read the trades of {ticker}: {exc}")
-            ticks = []
+            self._log.error(f"Cannot read the trades of {request.instrument_id}: {exc}")
         self._handle_trade_ticks(
             request.instrument_id, ticks, request.id, request.start, request.end, request.params
         )
@@ -543,58 +532,14 @@ class KalshiDataClient(LiveMarketDataClient):
     async def _request_bars(self, request: RequestBars) -> None:
         bars: list[Data] = []
         try:
-            bars = await self._read_bars(request)
+            bars = await self._history.bars(request)
         except AdapterError as exc:
             self._log.error(f"Cannot read bars of {request.bar_type}: {exc}")
         self._handle_bars(
             request.bar_type, bars, request.id, request.start, request.end, request.params
         )
 
-    async def _read_bars(self, request: RequestBars) -> list[Data]:
-        """Read candles of trade prices, in calls that stay below the venue's bound."""
-        minutes = _minutes(request)
-        instrument_id = request.bar_type.instrument_id
-        _, leg = parsing.market_leg(instrument_id)
-        market = self._provider.market_of(instrument_id)
-        end_s = _seconds(request.end) or self._clock.timestamp_ns() // _NS
-        start_s = _seconds(request.start) or end_s - minutes * 60 * 1_000
-        bars: list[Data] = []
-        step_s = minutes * 60 * CANDLES_PER_CALL
-        while start_s < end_s:
-            stop_s = min(end_s, start_s + step_s)
-            records = await self._http.candles(
-                market.series_ticker,
-                market.ticker,
-                start_ts=start_s,
-                end_ts=stop_s,
-                minutes=minutes,
-            )
-            made = (parsing.bar(r, request.bar_type, leg, self._ts()) for r in records)
-            bars.extend(b for b in made if b is not None)
-            start_s = stop_s + 1
-        return bars[-request.limit :] if request.limit else bars
-
-
-def _minutes(request: RequestBars) -> int:
-    spec = request.bar_type.spec
-    scale = {BarAggregation.MINUTE: 1, BarAggregation.HOUR: 60, BarAggregation.DAY: 1440}
-    minutes = spec.step * scale.get(spec.aggregation, 0)
-    if minutes not in CANDLE_MINUTES or spec.price_type != PriceType.LAST:
-        raise UsageError(
-            f"bar type: found {request.bar_type}, allowed: 1-MINUTE-LAST, 1-HOUR-LAST, 1-DAY-LAST"
-        )
-    return minutes
-
-
-def _seconds(moment: object) -> int | None:
-    return None if moment is None else int(moment.timestamp())
-
 
 def _top(book: YesBook) -> tuple[int, int, int, int]:
     bid_u, ask_u = book.best_bid, book.best_ask
     return bid_u, book.bids.get(bid_u, 0), ask_u, book.asks.get(ask_u, 0)
-
-
-def _reset(ticker: str, book: YesBook) -> BookReset:
-    bids = tuple(sorted(book.bids.items(), reverse=True))
-    return BookReset(ticker, bids, tuple(sorted(book.asks.items())))
