@@ -76,7 +76,7 @@ def test_show(simulator: Simulator, urls, wallet) -> None:  # type: ignore[no-un
 
 def test_approvals_are_shown_first_and_given_on_execute(simulator: Simulator, urls, wallet) -> None:  # type: ignore[no-untyped-def]
     address = wallet(4)["address"]
-    patch(simulator, address, {"approved": False})
+    simulator.patch(f"/polymarket/accounts/{address}", {"approved": False})
     where = [*urls, "--rpc-url", simulator.venue["rpc"]]
     dry = account("approve", *where)
     assert dry.exit_code == 0, dry.output
@@ -170,19 +170,6 @@ def buy(simulator: Simulator, market: dict, found: dict) -> None:
     while D(simulator.account(0)["tokens"].get(market["tokens"][0], "0")) != 7:
         assert time.monotonic() < deadline, simulator.account(0)["trades"][-1:]
         time.sleep(0.1)
-
-
-def patch(simulator: Simulator, address: str, body: dict) -> None:
-    import json
-    import urllib.request
-
-    request = urllib.request.Request(
-        f"{simulator.admin}/polymarket/accounts/{address}",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-        method="PATCH",
-    )
-    urllib.request.urlopen(request, timeout=10).close()
 
 
 @pytest.mark.parametrize(

@@ -82,11 +82,15 @@ class Simulator:
         with urllib.request.urlopen(self.admin + path, timeout=10) as answer:
             return json.load(answer)
 
-    def post(self, path: str, body: object) -> Any:
+    def patch(self, path: str, body: object) -> Any:
+        return self.post(path, body, method="PATCH")
+
+    def post(self, path: str, body: object, method: str = "POST") -> Any:
         request = urllib.request.Request(
             self.admin + path,
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
