@@ -60,7 +60,7 @@ from adapters.common.errors import AdapterError, UsageError
 from adapters.common.ledger import OrderLedger, Phase
 from adapters.common.outcome import Accepted, Outcome, Rejected
 from adapters.common.transport import WsTransport
-from adapters.kalshi import fills, parsing, replies, wishes
+from adapters.kalshi import cash, fills, parsing, replies, wishes
 from adapters.kalshi.commands import Commands
 from adapters.kalshi.config import KalshiExecClientConfig
 from adapters.kalshi.credentials import Credential
@@ -78,8 +78,6 @@ from adapters.kalshi.resolver import Resolver
 from adapters.kalshi.schemas import rest, ws
 from adapters.kalshi.status import StatusReports
 from adapters.kalshi.websocket import KalshiStream
-from core.contracts import Liquidity, Side
-from core.fees.base import NEW_ORDER, UnknownFeesError
 from core.money import from_units
 
 _NS = 1_000_000_000
@@ -150,7 +148,7 @@ class KalshiExecutionClient(LiveExecutionClient):
         self.resolver = Resolver(self.desk)
         self.status_reports = StatusReports(self.desk, self.resolver)
         self._opened = asyncio.Event()
-        self._account_told: tuple[object, ...] = ()
+        self._account_told: cash.Cash | None = None
         self.stream = KalshiStream(
             name="user-data",
             url=ws_url,
@@ -276,39 +274,23 @@ class KalshiExecutionClient(LiveExecutionClient):
         )
 
     async def refresh_account(self) -> None:
-        """Read cash, in total and by shard, and publish it.
-
-        What resting BUY orders would cost is shown as locked: whether the venue's balance has
-        already set it aside is not documented, so the free amount errs on the safe side.
-        """
-        config = self.desk.config
-        found = await self.desk.http.balance(subaccount=config.subaccount or None)
-        total = Decimal(found.balance_dollars or Decimal(found.balance).scaleb(-2))
-        locked = min(max(total, Decimal(0)), self._resting_cost())
-        shards = {str(s.exchange_index): s.balance for s in found.balance_breakdown or []}
-        told = (total, locked, shards)
+        """Read cash, in total and by shard, and publish it if it differs from what was told."""
+        told = await cash.read(self.desk)
         if told == self._account_told:
             return
         self._account_told = told
+        free = told.total - told.locked
         self.generate_account_state(
             [
                 AccountBalance(
-                    Money(total, usd()), Money(locked, usd()), Money(total - locked, usd())
+                    Money(told.total, usd()), Money(told.locked, usd()), Money(free, usd())
                 )
             ],
             [],
             True,
             self.now_ns(),
-            {"shards": shards, "updated_ts": found.updated_ts},
+            {"shards": told.shards},
         )
-
-    def _resting_cost(self) -> Decimal:
-        cost = Decimal(0)
-        for tracked in self.desk.ledger.open_orders():
-            order = self.desk.events.order(tracked.client_id)
-            if order is not None and order.is_buy and order.has_price:
-                cost += (tracked.quantity - tracked.filled) * order.price.as_decimal()
-        return cost
 
     def calculate_commission(
         self,
@@ -318,20 +300,14 @@ class KalshiExecutionClient(LiveExecutionClient):
         liquidity_side: LiquiditySide,
     ) -> Money | None:
         """Return the fee of a fill that the engine had to infer, by the market's own terms."""
-        market = self.desk.provider.market_of(instrument.id)
-        try:
-            charge, _ = market.fees.at(self.now_ns()).charge(
-                NEW_ORDER,
-                price=last_px.as_decimal(),
-                size=last_qty.as_decimal(),
-                side=Side.BUY,
-                liquidity=Liquidity.MAKER
-                if liquidity_side == LiquiditySide.MAKER
-                else Liquidity.TAKER,
-            )
-        except UnknownFeesError:
-            return None
-        return Money(charge.net, usd())
+        fee = cash.inferred_fee(
+            self.desk,
+            instrument.id,
+            price=last_px.as_decimal(),
+            size=last_qty.as_decimal(),
+            taker=liquidity_side != LiquiditySide.MAKER,
+        )
+        return None if fee is None else Money(fee, usd())
 
     # -- news
 

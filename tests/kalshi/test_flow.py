@@ -41,7 +41,9 @@ def each_second(beliefs: list[dict[str, Any]], truth: dict[str, Any]) -> list[st
     return wrong
 
 
-def flow(folder: Path, *, half_s: int, seed: int, other: bool, runs: int = 2) -> dict[str, int]:
+def flow(
+    folder: Path, *, half_s: int, seed: int, other: bool, runs: int = 2, extra: tuple[str, ...] = ()
+) -> dict[str, int]:
     with SimVenue(folder, seed=seed) as venue:
         set_all(venue)
         if other:
@@ -57,6 +59,7 @@ def flow(folder: Path, *, half_s: int, seed: int, other: bool, runs: int = 2) ->
                 str(node_seed),
                 "--quiet",
                 "10",
+                *extra,
                 timeout=half_s + 60,
             )
             truth = venue.truth()
@@ -75,7 +78,10 @@ def test_belief_equals_truth_through_every_fault_and_a_restart(tmp_path: Path) -
 
 
 def test_the_other_setting_of_everything_uncertain(tmp_path: Path) -> None:
-    flow(tmp_path, half_s=SHORT_S, seed=8, other=True, runs=1)
+    # The engine is told to give orders up at once, so that its false rejections are mended too.
+    hasty = ("--inflight-retries", "1", "--inflight-ms", "400")
+    flow(tmp_path, half_s=SHORT_S, seed=8, other=True, runs=1, extra=hasty)
+    assert "the engine gave up" in (tmp_path / "first.log").read_text()
 
 
 @pytest.mark.full
