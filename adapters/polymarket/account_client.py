@@ -138,28 +138,8 @@ class PolymarketAccountClient(LiveExecutionClient):
         self._account = AccountView(
             tracker=self.tracker, market_of=self._provider.market, fee=self.events.fee
         )
-        self.reports = Reports(
-            hub=hub,
-            clob=self._clob,
-            tracker=self.tracker,
-            reconciler=self._reconciler,
-            cache=cache,
-            account_id=self.account_id,
-            clock_ns=clock.timestamp_ns,
-            fee=self.events.fee,
-            order_of=self.events.order,
-            load_markets=self._load_markets,
-        )
-        self._foreign = ForeignOrders(
-            clob=self._clob,
-            tracker=self.tracker,
-            reconciler=self._reconciler,
-            adopt=self._adopt_from_cache,
-            order_report=self.reports.order_report,
-            load_markets=self._load_markets,
-            send=self._send_order_status_report,
-            clock_ns=clock.timestamp_ns,
-        )
+        self.reports = self._new_reports()
+        self._foreign = self._new_foreign()
         self._desk = OrderDesk(
             hub=hub,
             signer=signer,
@@ -169,6 +149,32 @@ class PolymarketAccountClient(LiveExecutionClient):
             clock_ns=clock.timestamp_ns,
             config=config,
             eligibility=lambda: self.eligibility,
+        )
+
+    def _new_reports(self) -> Reports:
+        return Reports(
+            hub=self._hub,
+            clob=self._clob,
+            tracker=self.tracker,
+            reconciler=self._reconciler,
+            cache=self._cache,
+            account_id=self.account_id,
+            clock_ns=self._clock.timestamp_ns,
+            fee=self.events.fee,
+            order_of=self.events.order,
+            load_markets=self._load_markets,
+        )
+
+    def _new_foreign(self) -> ForeignOrders:
+        return ForeignOrders(
+            clob=self._clob,
+            tracker=self.tracker,
+            reconciler=self._reconciler,
+            adopt=self._adopt_from_cache,
+            order_report=self.reports.order_report,
+            load_markets=self._load_markets,
+            send=self._send_order_status_report,
+            clock_ns=self._clock.timestamp_ns,
         )
 
     def _new_reconciler(self) -> Reconciler:

@@ -18,7 +18,7 @@ from adapters.common.errors import ProtocolError, UsageError
 from adapters.polymarket.amounts import AmountError, check_tick
 from adapters.polymarket.book_hash import BookTerms
 from adapters.polymarket.constants import ProtocolVersion
-from adapters.polymarket.schemas.gamma import GammaMarket
+from adapters.polymarket.schemas.gamma import GammaEventRef, GammaMarket
 from adapters.polymarket.schemas.wire import decimal, decimal_or_none, json_in_string
 from adapters.polymarket.signing import NEG_RISK, PROTOCOL_V2, STANDARD, Exchange
 from adapters.polymarket.symbols import check_asset_id, padded_condition_id
@@ -137,37 +137,25 @@ def parse_market(row: GammaMarket) -> Market:
     ProtocolError
         When a field contradicts the venue's documents.
     """
-    version = _version(row)
     where = row.slug or str(row.id)
-    outcomes = json_in_string(f"{where}: outcomes", row.outcomes)
-    if len(outcomes) != 2:
-        raise NotTradable(f"{where}: {len(outcomes)} outcomes, only binary markets are traded")
-    ids = json_in_string(
-        f"{where}: token ids",
-        row.positionIds if version is ProtocolVersion.V2 else row.clobTokenIds,
-    )
-    if len(ids) != 2:
-        raise NotTradable(f"{where}: {len(ids)} token ids, the order book may not be open yet")
-    if not row.conditionId:
-        raise NotTradable(f"{where}: no condition id")
-    if row.enableOrderBook is False:
-        raise NotTradable(f"{where}: has no order book")
+    version = _version(row)
+    outcomes, ids = _outcomes(where, row, version)
     try:
-        condition_id = padded_condition_id(row.conditionId)
+        condition_id = padded_condition_id(row.conditionId or "")
         asset_ids = (check_asset_id(ids[0]), check_asset_id(ids[1]))
         tick = decimal(f"{where}: orderPriceMinTickSize", row.orderPriceMinTickSize)
         check_tick(tick)
     except (AmountError, UsageError) as exc:
         raise ProtocolError(f"{where}: {exc}") from exc
     fees, problem = parse_fees(row)
-    event = row.events[0] if row.events else None
+    event = row.events[0] if row.events else GammaEventRef()
     return Market(
         gamma_id=str(row.id or ""),
         slug=row.slug or "",
         question=row.question or row.slug or condition_id,
         version=version,
         condition_id=condition_id,
-        gamma_condition_id=row.conditionId,
+        gamma_condition_id=row.conditionId or condition_id,
         asset_ids=asset_ids,
         outcomes=(outcomes[0], outcomes[1]),
         tick_size=tick,
@@ -182,19 +170,18 @@ def parse_market(row: GammaMarket) -> Market:
         accepting_orders=bool(row.acceptingOrders),
         seconds_delay=decimal_or_none(f"{where}: secondsDelay", row.secondsDelay),
         clear_book_on_start=bool(row.clearBookOnStart),
-        game_start_ns=parse_time_ns(row.gameStartTime or (event.startTime if event else None)),
+        game_start_ns=parse_time_ns(row.gameStartTime or event.startTime),
         end_ns=parse_time_ns(row.endDate),
         start_ns=parse_time_ns(row.startDate),
-        event_id=str(event.id or "") if event else "",
-        event_slug=(event.slug or "") if event else "",
-        event_title=(event.title or "") if event else "",
-        game_id=str(row.gameId or (event.gameId if event else "") or ""),
-        series_slug=(event.seriesSlug or "") if event else "",
+        event_id=str(event.id or ""),
+        event_slug=event.slug or "",
+        event_title=event.title or "",
+        game_id=str(row.gameId or event.gameId or ""),
+        series_slug=event.seriesSlug or "",
         sports_market_type=row.sportsMarketType or "",
         line=decimal_or_none(f"{where}: line", row.line),
         teams=tuple(
-            Team(t.name or "", t.abbreviation or "", t.ordering or "")
-            for t in ((event.teams or []) if event else [])
+            Team(t.name or "", t.abbreviation or "", t.ordering or "") for t in event.teams or ()
         ),
         tags=tuple(t.slug for t in row.tags or () if t.slug),
         group_item_title=row.groupItemTitle or "",
@@ -203,6 +190,26 @@ def parse_market(row: GammaMarket) -> Market:
         outcome_prices=_outcome_prices(where, row),
         resolution_status=row.umaResolutionStatus or row.resolutionStatus or "",
     )
+
+
+def _outcomes(
+    where: str, row: GammaMarket, version: ProtocolVersion
+) -> tuple[list[str], list[str]]:
+    """Return two outcomes and their two token ids, or raise `NotTradable`."""
+    outcomes = json_in_string(f"{where}: outcomes", row.outcomes)
+    if len(outcomes) != 2:
+        raise NotTradable(f"{where}: {len(outcomes)} outcomes, only binary markets are traded")
+    ids = json_in_string(
+        f"{where}: token ids",
+        row.positionIds if version is ProtocolVersion.V2 else row.clobTokenIds,
+    )
+    if len(ids) != 2:
+        raise NotTradable(f"{where}: {len(ids)} token ids, the order book may not be open yet")
+    if not row.conditionId:
+        raise NotTradable(f"{where}: no condition id")
+    if row.enableOrderBook is False:
+        raise NotTradable(f"{where}: has no order book")
+    return outcomes, ids
 
 
 def _version(row: GammaMarket) -> ProtocolVersion:
