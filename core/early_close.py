@@ -86,6 +86,6 @@ def best_close(
     return best
 
 
-def worth_looking(bid_a_u: int, bid_b_u: int, hold_n: int) -> bool:
-    """Say whether the best bids alone could beat holding: the gate of early closes."""
-    return (bid_a_u + bid_b_u) * RATIO > hold_n * SCALE
+def worth_looking(sale_a_u: int, sale_b_u: int, hold_n: int) -> bool:
+    """Say whether what both sales bring at most could beat holding: the gate of early closes."""
+    return (sale_a_u + sale_b_u) * RATIO > hold_n * SCALE

@@ -410,12 +410,14 @@ class BoxDesk:
                 pair.quiet_until_ns = now_ns + strategy.config.retry_ms * 1_000_000
             else:
                 pair.hedged.append(running.box_id)
+                pair.wake()
             worst = pair.setup.worst_payoff[running.direction]
             floor_u = floor_units(worst * from_units(running.box.boxes_u))
             self._exposure.rest(running.box_id, hedged=True, now_ns=now_ns, floor_u=floor_u)
         else:
             if running.box_id in pair.hedged:
                 pair.hedged.remove(running.box_id)
+                pair.wake()
             if phase is Phase.SETTLED:
                 self._exposure.settle(running.box_id)
             else:

@@ -234,11 +234,12 @@ class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base h
             )
             if cost < SCALE
         ]
-        pair.a.quiet = pair.b.quiet = not hits and not pair.hedged
+        may_close = self.config.policy.close_early and self._may_close(pair)
+        pair.a.quiet = pair.b.quiet = not hits and not may_close
         if hits:
             self._hits += 1
             self._look(pair, hits)
-        if pair.hedged and self.config.policy.close_early:
+        if may_close and pair.hedged:
             self._look_at_close(pair)
 
     def on_instrument_close(self, update: InstrumentClose) -> None:
@@ -329,20 +330,34 @@ class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base h
         name = box_id or f"{pair.pair.pair_id}.{pair.seq}"
         return Stamp(pair.seq, now_ns, self.id.value, name)
 
+    def _may_close(self, pair: PairHandle) -> bool:
+        """Gate early closes: say whether selling at the best bids could beat holding."""
+        if not pair.hedged or pair.a.book is None or pair.b.book is None:
+            return False
+        direction = self.desk.boxes[pair.hedged[0]].direction
+        floor_n = pair.hold_floor_n.get(direction)
+        if floor_n is None:
+            floor_n = pair.hold_floor_n[direction] = self._hold_n(pair, direction)
+        return self._bids_beat(pair, direction, floor_n)
+
+    def _hold_n(self, pair: PairHandle, direction: Direction) -> int:
+        """Return what holding a box is worth now, in 1e-9 dollars."""
+        setup, policy = pair.setup, self.config.policy
+        days = setup.lockup_days(self.clock.timestamp_ns(), policy)
+        return hold_value_n(setup.divergence[direction], policy.rate_year, days)
+
     def _look_at_close(self, pair: PairHandle) -> None:
         """Sell a hedged box back where the bids beat holding it."""
         if pair.box_id is not None or pair.a.closed or pair.b.closed:
             return
         running = self.desk.boxes[pair.hedged[0]]
-        books = [handle.book for handle in pair.markets]
-        if None in books or running.box.phase is not Phase.HEDGED:
+        if running.box.phase is not Phase.HEDGED:
             return
         policy, setup = self.config.policy, pair.setup
         now_ns = self.clock.timestamp_ns()
         if now_ns < pair.quiet_until_ns:
             return
-        days = setup.lockup_days(now_ns, policy)
-        hold_n = hold_value_n(setup.divergence[running.direction], policy.rate_year, days)
+        hold_n = self._hold_n(pair, running.direction)
         if not self._bids_beat(pair, running.direction, hold_n):
             return
         views = (self._view(pair.a, now_ns), self._view(pair.b, now_ns))
@@ -366,16 +381,16 @@ class CrossVenueArb(Strategy):  # type: ignore[misc]  # Nautilus's Cython base h
 
     @staticmethod
     def _bids_beat(pair: PairHandle, direction: Direction, hold_n: int) -> bool:
-        """Say whether the best bids alone, without fees, could beat holding."""
-        bids = []
+        """Say whether the best bids, less the fees they cost at least, could beat holding."""
+        total = 0
         for leg, handle in enumerate(pair.markets):
-            own_yes = (direction.outcome(leg) is Outcome.YES) != handle.inverse
-            price = handle.best_bid() if own_yes else handle.best_ask()
-            if price is None:
+            sale_u = handle.sale_u(
+                own_yes=(direction.outcome(leg) is Outcome.YES) != handle.inverse
+            )
+            if sale_u is None:
                 return False
-            price_u = price.raw // RAW_PER_UNIT
-            bids.append(price_u if own_yes else SCALE - price_u)
-        return worth_looking(bids[0], bids[1], hold_n)
+            total += sale_u
+        return worth_looking(total, 0, hold_n)
 
     def _close_size(
         self, running: RunningBox, views: tuple[LegView, LegView], hold_n: int

@@ -9,7 +9,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.objects import FIXED_PRECISION
 
 from core.consumption import Consumption
-from core.contracts import Outcome
+from core.contracts import Direction, Outcome
 from core.fees.base import FeeSchedule, UnknownFeesError
 from core.gate import GateTable
 from core.ladder import Book, Ladder, clean
@@ -36,10 +36,11 @@ class CostBounds:
     bound is computed once per price, from the price's exact raw integer.
     """
 
-    __slots__ = ("no", "table", "yes")
+    __slots__ = ("no", "sales", "table", "yes")
 
-    def __init__(self, schedule: FeeSchedule | None, size_min_u: int) -> None:
+    def __init__(self, schedule: FeeSchedule | None, size_min_u: int, lot_u: int) -> None:
         self.table = GateTable(schedule, size_min_u, RAW_ONE)
+        self.sales = GateTable(schedule, lot_u, RAW_ONE)  # what is sold back may be one lot
         self.yes: dict[float, int] = {}
         self.no: dict[float, int] = {}
 
@@ -177,6 +178,18 @@ class MarketHandle:
         else:
             twin.vs_ask, twin.vs_bid = self.ask_cost, self.bid_cost
 
+    def sale_u(self, *, own_yes: bool) -> int | None:
+        """Return the most that selling one contract at the best price can bring after fees, units.
+
+        None while nobody bids. A table entry is price plus least fee, so twice the price less the
+        entry is price less least fee.
+        """
+        price = self.best_bid() if own_yes else self.best_ask()
+        if price is None:
+            return None
+        raw = price.raw if own_yes else RAW_ONE - price.raw
+        return int(2 * (raw // RAW_PER_UNIT) - self.bounds.sales[raw])
+
     @property
     def buy_yes(self) -> int:
         """Least cost of the pair's YES on this venue, units."""
@@ -222,9 +235,23 @@ class MarketHandle:
 
 
 class PairHandle:
-    """One pair: both markets, the prepared setup, and whether it is being traded."""
+    """One pair: both markets, the prepared setup, and whether it is being traded.
 
-    __slots__ = ("a", "b", "box_id", "hedged", "pair", "quiet_until_ns", "seq", "setup")
+    ``hold_floor_n`` is what a held box of a direction was worth when it was first asked, in 1e-9
+    dollars. Waiting only shortens the lock-up, so it is never worth less later.
+    """
+
+    __slots__ = (
+        "a",
+        "b",
+        "box_id",
+        "hedged",
+        "hold_floor_n",
+        "pair",
+        "quiet_until_ns",
+        "seq",
+        "setup",
+    )
 
     def __init__(self, pair: Pair, policy: Policy) -> None:
         self.pair = pair
@@ -235,6 +262,7 @@ class PairHandle:
         self.a.is_same_way = self.b.is_same_way = self.a.inverse == self.b.inverse
         self.box_id: str | None = None
         self.hedged: list[str] = []
+        self.hold_floor_n: dict[Direction, int] = {}
         self.quiet_until_ns = 0
         self.seq = 0
 
@@ -242,6 +270,10 @@ class PairHandle:
     def markets(self) -> tuple[MarketHandle, MarketHandle]:
         """Both markets, A first."""
         return self.a, self.b
+
+    def wake(self) -> None:
+        """Look at the next update even if no best price moved."""
+        self.a.quiet = self.b.quiet = False
 
     def load_fees(self, now_ns: int, shared: dict[str, CostBounds]) -> list[str]:
         """Resolve both fee schedules at a time; return what is wrong, for the log.
@@ -256,9 +288,10 @@ class PairHandle:
             except UnknownFeesError as error:
                 handle.schedule = None
                 problems.append(f"{self.pair.pair_id}: {error}")
-            key = f"{handle.market.fees!r}/{self.setup.size_min_u}/{handle.schedule!r}"
+            sizes = (self.setup.size_min_u, self.setup.lot_u)
+            key = f"{handle.market.fees!r}/{sizes}/{handle.schedule!r}"
             if key not in shared:
-                shared[key] = CostBounds(handle.schedule, self.setup.size_min_u)
+                shared[key] = CostBounds(handle.schedule, *sizes)
             handle.bounds = bounds = shared[key]
             handle.ask_costs, handle.bid_costs = bounds.yes, bounds.no
             handle.quiet = False

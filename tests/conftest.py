@@ -7,6 +7,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples at every run: a red test is about the change, not about luck.
+# TWINBOOK_HYPOTHESIS=explore looks for new ones (./run full does).
+settings.register_profile("same", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("TWINBOOK_HYPOTHESIS", "same"))
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"}
 _real_connect = socket.socket.connect

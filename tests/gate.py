@@ -32,6 +32,8 @@ def main(argv: list[str]) -> int:
     tests = ["pytest", "-q", "-m", marks, "--durations=10", *rest]
     steps = [*([] if named else CHECKS), ("tests", tests)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if full:
+        env.setdefault("TWINBOOK_HYPOTHESIS", "explore")
     for name, command in steps:
         print(f"== {name}: {' '.join(command)}", flush=True)
         start = time.monotonic()
