@@ -7,6 +7,7 @@ keeps beside the order and hands back for the next fill.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ class FeeCharge(msgspec.Struct, frozen=True):
     shares: Decimal = Decimal("0.000000")
 
 
-class FeeSchedule:
+class FeeSchedule(ABC):
     """Fees of one market at one moment.
 
     Subclasses implement :meth:`charge_u`; all integers are units of 0.000001.
@@ -67,6 +68,7 @@ class FeeSchedule:
 
     venue: Venue
 
+    @abstractmethod
     def charge_u(
         self, state: FeeState, price_u: int, size_u: int, *, buy: bool, taker: bool
     ) -> tuple[int, int, int, FeeState]:
@@ -77,34 +79,33 @@ class FeeSchedule:
         tuple
             Trade fee, rounding fee and rebate in units, and the order's next state.
         """
-        raise NotImplementedError
 
     def withheld_u(self, price_u: int, size_u: int, *, buy: bool, taker: bool) -> int:  # noqa: ARG002 - the default withholds nothing
         """Return contracts (units) withheld from a fill; 0 where fees are paid in dollars."""
         return 0
 
+    @abstractmethod
     def rate_n(self, *, taker: bool) -> int:
         """Return the rate k of ``k·p·(1-p)`` in 1e-9, for marginal costs."""
-        raise NotImplementedError
 
     def model_num(self, price_u: int, size_u: int) -> int:
         """Return the unrounded taker fee of a fill over ``MODEL_DEN`` units, rounded down."""
         return model_num(self.rate_n(taker=True), price_u, size_u)
 
+    @abstractmethod
     def floor_per_contract_u(self, price_u: int, size_min_u: int) -> int:
         """Return a bound in units that the taker fee per contract never falls below.
 
         Valid for every order of at least ``size_min_u``; the gate rests on it.
         """
-        raise NotImplementedError
 
     def slack_u(self) -> int:
         """Return how far, in units, an order's total can lie below the unrounded formula."""
         return 0
 
+    @abstractmethod
     def upper_u(self, price_u: int, size_u: int, *, taker: bool = True, matches: int = 1) -> int:
         """Return a bound in units the fee never exceeds when one price fills in ``matches``."""
-        raise NotImplementedError
 
     def charge(
         self, state: FeeState, *, price: Decimal, size: Decimal, side: Side, liquidity: Liquidity
