@@ -38,13 +38,15 @@ def shared_hub(
     """
     key = (id(loop), found, config.proxy_url)
     if key not in _hubs:
-        _hubs[key] = PolymarketHub(
+        hub = PolymarketHub(
             found,
             clock_ns=clock.timestamp_ns,
             proxy_url=config.proxy_url,
             timeout_s=config.timeout_s,
             provider_config=config.instrument_provider,
         )
+        hub.on_idle = lambda: _hubs.pop(key, None)
+        _hubs[key] = hub
     return _hubs[key]
 
 

@@ -35,6 +35,8 @@ class PolymarketHub:
     ----------
     clock_offset_s : int
         What to add to our clock for the venue's; measured at connect.
+    on_idle : callable
+        Called when the last client has left.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class PolymarketHub:
             confirmed_tick=self.ticks.last,
         )
         self._users = 0
+        self.on_idle: Callable[[], object] = lambda: None
         self.resolved: dict[str, tuple[Decimal, Decimal]] = {}
 
     def rest(
@@ -152,4 +155,5 @@ class PolymarketHub:
         """Release the connections with the last client."""
         self._users = max(0, self._users - 1)
         if self._users == 0:
+            self.on_idle()
             await self.transport.close()

@@ -126,6 +126,24 @@ def test_redeem_pays_the_winner(simulator: Simulator, urls, wallet) -> None:  # 
     assert D(simulator.account(0)["cash"]) - before == 7
 
 
+@pytest.mark.parametrize("slug", ["cpi-3", "eth-5k", "fed-next-h0"])
+def test_split_and_merge_are_each_others_inverse(simulator, urls, wallet, slug) -> None:  # type: ignore[no-untyped-def]
+    wallet(0)
+    market = next(m for m in simulator.get("/polymarket/markets") if m["slug"] == slug)
+    where = [*urls, "--rpc-url", simulator.venue["rpc"]]
+    assert account("approve", "--optional", *where, "--execute", "--yes").exit_code == 0
+    before = simulator.account(0)
+    assert "Dry run" in account("split", market["condition_id"], "12.5", *where).output
+    done = account("split", market["condition_id"], "12.5", *where, "--execute", "--yes")
+    assert done.exit_code == 0, done.output
+    after = simulator.account(0)
+    assert D(before["cash"]) - D(after["cash"]) == D("12.5")
+    assert [D(after["tokens"][t]) for t in market["tokens"]] == [D("12.5")] * 2
+    done = account("merge", market["condition_id"], "12.5", *where, "--execute", "--yes")
+    assert done.exit_code == 0, done.output
+    assert simulator.account(0)["cash"] == before["cash"]
+
+
 def buy(simulator: Simulator, market: dict, found: dict) -> None:
     """Give the wallet seven shares of the first outcome."""
     import asyncio

@@ -295,6 +295,76 @@ def redeem(
     )  # fmt: skip
 
 
+@app.command()
+def split(
+    condition: Annotated[str, typer.Argument(help="Condition id of an open market.")],
+    amount: Annotated[str, typer.Argument(help="pUSD to turn into as many shares of each.")],
+    environment: Environment = "production",
+    clob_url: Url = None,
+    gamma_url: Url = None,
+    data_url: Url = None,
+    geoblock_url: Url = None,
+    rpc_url: RpcUrl = "",
+    signature_type: Kind = 0,
+    funder: Funder = None,
+    execute: Execute = False,
+    yes: Yes = False,
+) -> None:
+    """Turn pUSD into as many shares of both outcomes."""
+    work = partition(redemption.split, condition, amount, execute, yes)
+    urls = (clob_url, gamma_url, data_url, geoblock_url)
+    run(
+        work, environment=environment, urls=urls, rpc_url=rpc_url,
+        signature_type=signature_type, funder=funder,
+    )  # fmt: skip
+
+
+@app.command()
+def merge(
+    condition: Annotated[str, typer.Argument(help="Condition id of a market.")],
+    amount: Annotated[str, typer.Argument(help="Shares of each outcome to turn into pUSD.")],
+    environment: Environment = "production",
+    clob_url: Url = None,
+    gamma_url: Url = None,
+    data_url: Url = None,
+    geoblock_url: Url = None,
+    rpc_url: RpcUrl = "",
+    signature_type: Kind = 0,
+    funder: Funder = None,
+    execute: Execute = False,
+    yes: Yes = False,
+) -> None:
+    """Turn equal shares of both outcomes back into pUSD."""
+    work = partition(redemption.merge, condition, amount, execute, yes)
+    urls = (clob_url, gamma_url, data_url, geoblock_url)
+    run(
+        work, environment=environment, urls=urls, rpc_url=rpc_url,
+        signature_type=signature_type, funder=funder,
+    )  # fmt: skip
+
+
+def partition(
+    build: Callable[..., Call], condition: str, amount: str, execute: bool, yes: bool
+) -> Callable[[Session], Awaitable[None]]:
+    """Return the work of a split or a merge."""
+
+    async def work(session: Session) -> None:
+        session.need_chain()
+        wanted = parse_amount(amount)
+        condition_id = padded_condition_id(condition)
+        await session.hub.provider.load_conditions([condition])
+        market = session.hub.provider.market_of_condition(condition_id)
+        if market is None:
+            raise UsageError(f"condition: {condition} is not in the catalogue")
+        call = build(
+            market.gamma_condition_id, wanted, version=market.version, neg_risk=market.neg_risk
+        )
+        typer.echo(f"{market.question}: {' and '.join(market.outcomes)}")
+        await perform(session, [call], execute, yes)
+
+    return work
+
+
 async def resolved_market(
     hub: PolymarketHub, condition: str
 ) -> tuple[Market, tuple[Decimal, Decimal]]:
