@@ -10,7 +10,7 @@ from simulators.kalshi.errors import flat, insufficient_balance, market_not_foun
 from simulators.kalshi.events import OrderChanged, VenueEvent
 from simulators.kalshi.grid import orderable
 from simulators.kalshi.groups import admit
-from simulators.kalshi.matching import end, rest, sweep, worst_fee
+from simulators.kalshi.matching import end, fundable, rest, sweep, worst_fee
 from simulators.kalshi.model import Account, Market, Order
 from simulators.kalshi.state import State
 from simulators.kalshi.tickets import CreateTicket
@@ -47,9 +47,9 @@ def create_order(state: State, account: Account, ticket: CreateTicket) -> Order:
     if ticket.reduce_only:
         wanted = min(qty, _reducible(state, account, ticket))
     check_funds(state, account, market, ticket.side, wanted, px, ticket.subaccount)
-    found = 0 if _stale(state, account, ticket, px, qty) else None
-    if found is None:
-        found = state.books[market.ticker].available(ticket.side, px)
+    found = 0 if _stale(state, account, ticket, px, qty) else qty
+    if found and ticket.tif == "fill_or_kill":
+        found = fundable(state, market.ticker, ticket.side, px, qty)
     _check_fok(state, ticket, found, qty)
     order = _new_order(state, account, market, ticket, px, qty, expiry_ns)
     _run(state, account, order, wanted, found)

@@ -116,6 +116,51 @@ def _can_fund(
     return state.ledger.balance(key) + effect - fee - repay >= 0
 
 
+def fundable(state: State, ticker: str, side: str, px: int, wanted: int) -> int:
+    """Return how much of ``wanted`` an order finds up to ``px`` that its makers can pay for.
+
+    Makers are charged one after the other as the sweep would charge them, on copies: an account
+    with two orders and the cash for one counts once.
+    """
+    market, book = state.markets[ticker], state.books[ticker]
+    cash: dict[tuple[str, int], int] = {}
+    held: dict[tuple[str, int], int] = {}
+    found = 0
+    for level in book.opposite(side).from_best():
+        if found >= wanted or ((level > px) if side == "bid" else (level < px)):
+            break
+        for maker in book.opposite(side).queue(level):
+            qty = min(maker.remaining, wanted - found)
+            if qty and _pays(state, market, maker, qty, cash, held):
+                found += qty
+    return found
+
+
+def _pays(
+    state: State,
+    market: Market,
+    maker: Order,
+    qty: int,
+    cash: dict[tuple[str, int], int],
+    held: dict[tuple[str, int], int],
+) -> bool:
+    account, owner = state.accounts[maker.user_id], (maker.user_id, maker.subaccount)
+    if account.house:
+        return True
+    ledger = state.ledger
+    before = cash.setdefault(owner, ledger.balance((*owner, market.exchange_index)))
+    position = held.setdefault(owner, ledger.quantity(*owner, market.ticker))
+    effect = ledger.cash_effect(position, maker.side, qty, maker.px)
+    rate = state.fee_terms(market).rate(is_taker=False)
+    regime, step = state.fee_regime(), state.precision(account)
+    fee = charge(regime, rate, qty, maker.px, effect, step, replace(maker.fees)).net
+    if before + effect - fee < 0:
+        return False
+    cash[owner] = before + effect - fee
+    held[owner] = position + (qty if maker.is_bid else -qty)
+    return True
+
+
 def _execute(state: State, market: Market, taker: Order, maker: Order, qty: int) -> None:
     px = maker.px
     trade_id = state.new_id("trade")

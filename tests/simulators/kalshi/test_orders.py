@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simulators.kalshi.units import parse_count
 from tests.simulators.kalshi.support import (
     BTC,
     FED,
@@ -174,6 +175,19 @@ def test_fok_as_a_canceled_order_by_switch():
     output = venue.placed(price="0.52", count="5", **FOK)
     assert (output["fill_count"], output["remaining_count"]) == ("0.00", "0.00")
     assert book(venue)["no_dollars"] == [["0.4800", "3.00"]]
+
+
+@pytest.mark.parametrize(("count", "status"), [("150000", 201), ("150001", 201), ("210000", 409)])
+def test_fok_counts_only_what_makers_can_pay_for(count, status):
+    venue = make_venue()
+    for _ in range(2):  # bob has the cash for one of them and a third of the other
+        venue.placed("bob", side="ask", price="0.50", count="150000")
+    venue.operate("deposit", user="alice", dollars="1000000", exchange_index=3)
+    output = venue.order(price="0.50", count=count, **FOK)
+    assert output.status == status
+    held = venue.state.ledger.quantity(venue.user_id("alice"), 0, GAME)
+    assert held == (parse_count(count) if status == 201 else 0)
+    assert venue.gap() == 0
 
 
 def test_fok_fills_whole_over_levels():

@@ -82,6 +82,10 @@ def run(venue, step, made):
             post_only=step["post_only"],
             reduce_only=step["reduce_only"] and step["tif"] == "immediate_or_cancel",
         )
+        if output.status == 201 and step["tif"] == "fill_or_kill":
+            own = venue.state.orders[output.body["order_id"]].reason == "SelfTradeCancel"
+            filled = parse_count(output.body["fill_count"])
+            assert filled in (0, step["qty"]) or own
         if output.status == 201:
             made.append((who, ticker, step["side"], output.body["order_id"]))
     elif kind == "cancel_all":
