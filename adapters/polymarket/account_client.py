@@ -119,6 +119,7 @@ class PolymarketAccountClient(LiveExecutionClient):
         self._asked_eligibility_ns = 0
         self._checks: dict[str, int] = {}
         self._checking: set[str] = set()
+        self._differing: set[tuple[str, Decimal, Decimal]] = set()
         self._account_dirty = False
         self._round_due = asyncio.Event()
         self._ready = False
@@ -401,7 +402,33 @@ class PolymarketAccountClient(LiveExecutionClient):
                     f"Shares of {asset_id} changed outside of trading: "
                     f"{rebased.was} -> {rebased.now} (the venue's balance counts)"
                 )
+        await self._cross_check()
         await self._publish_account()
+
+    async def _cross_check(self) -> None:
+        """Compare with the indexer: it lags, so only a difference seen twice is worth a line.
+
+        Shares it knows and we do not (a transfer, another process) are taken up from their balance.
+        """
+        try:
+            rows = await self._hub.data_api.positions(self._signer.maker)
+        except AdapterError as exc:
+            self._log.warning(f"The Data API cannot be asked for positions: {exc}")
+            return
+        holdings, differing = self.tracker.holdings, set()
+        for row in rows:
+            size = decimal_or_none("current_size", row.current_size) or _ZERO
+            token = row.token_id
+            if size <= 0 or token in self.reports.settled:
+                continue
+            if not holdings.known(token):
+                await self._load_markets({token})
+                await self._reconciler.open_holdings([token])
+            if holdings.shares(token) != size and not self.tracker.fills.unconfirmed():
+                differing.add((token, holdings.shares(token), size))
+        for token, ours, theirs in differing & self._differing:
+            self._log.warning(f"{token}: we hold {ours}, the Data API says {theirs}")
+        self._differing = differing
 
     async def _settle_resolved(self) -> None:
         held = {

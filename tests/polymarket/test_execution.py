@@ -15,7 +15,7 @@ from adapters.polymarket.eligibility import Permission
 from adapters.polymarket.fills import fill_id
 from messages.fills import FILL_REVERTED_TAG, FillReverted
 from tests.conformance.script import Answer
-from tests.polymarket.support.scripted import CONDITION, YES, PolymarketScript
+from tests.polymarket.support.scripted import CONDITION, NO, YES, PolymarketScript
 
 D = Decimal
 
@@ -378,3 +378,18 @@ async def test_cash_is_what_the_venue_has_less_what_is_on_its_way(
     assert balance()[1] < D("5.13")
     say(script, script.order_id(order), "10", "MATCHED")
     await script.until(lambda: balance() == (D(995), D(0)))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("answer", ["rows", "down"])
+async def test_shares_the_indexer_knows_are_taken_up(script: PolymarketScript, answer: str) -> None:
+    row = {"token_id": NO, "condition_id": CONDITION, "current_size": 7.25, "avg_price": 0.3}
+    body = {"data": [row], "pagination": {"has_more": False}}
+    script.venue.shares[NO] = D("7.25")
+    down = script.venue.reply(500, {"error": "indexer", "code": "x"})
+    script.venue.override["/v2/positions"] = (
+        down if answer == "down" else script.venue.reply(200, body)
+    )
+    await script.client._round()
+    expected = D(0) if answer == "down" else D("7.25")
+    assert script.client.tracker.holdings.shares(NO) == expected
