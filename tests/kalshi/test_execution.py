@@ -160,6 +160,30 @@ async def test_nothing_is_called_absent_while_reads_lag(script: KalshiScript) ->
 
 
 @pytest.mark.asyncio
+async def test_a_stale_resting_is_not_believed_after_a_cancel_of_unknown_outcome(
+    script: KalshiScript,
+) -> None:
+    order = script.new_order()
+    await script.submit(order)
+    real = script.venue._get
+    (record,) = [o.record() for o in script.venue.orders.values()]
+
+    def stale(path: str, query: dict[str, str]):
+        if path.startswith("/portfolio/orders/"):
+            return script.venue._reply(200, {"order": record})
+        return real(path, query)
+
+    script.venue._get, script.venue.read_lag_ns = stale, 60 * 10**9
+    script.answer_cancel(Answer.APPLIED_LOST)
+    await script.cancel(order)
+    await script.quiet(300)
+    assert "CancelRejected" not in script.story(order), "the read is older than the question"
+    script.venue._get, script.venue.read_lag_ns = real, 0
+    await script.until(lambda: order.is_closed)
+    assert order.status_string() == "CANCELED"
+
+
+@pytest.mark.asyncio
 async def test_reports_raise_while_the_venue_is_down(script: KalshiScript) -> None:
     from nautilus_trader.core.uuid import UUID4
     from nautilus_trader.execution.messages import (
