@@ -113,7 +113,9 @@ class PolymarketAccountClient(LiveExecutionClient):
         self._stored_key = stored_key
         self.order_log = order_log
         self._provider = hub.provider
-        self._clob: ClobClient = hub.account(signer, stored_key and stored_key.key, self._on_403)
+        self._clob: ClobClient = hub.account(
+            signer, stored_key.key if stored_key else None, self._on_403
+        )
         self.tracker = OrderTracker(api_key="", funder=signer.maker)
         self.eligibility = Eligibility(Permission.NOTHING, "not connected yet")
         self._asked_eligibility_ns = 0

@@ -171,13 +171,18 @@ def hosts(config: PolymarketDataClientConfig | PolymarketExecClientConfig) -> Ho
     if config.environment == "production":
         defaults = (CLOB_URL, GAMMA_URL, DATA_API_URL, WS_BASE_URL, GEOBLOCK_URL)
         found = [value or default for value, default in zip(given.values(), defaults, strict=True)]
-        return Hosts(*(url.rstrip("/") for url in found), real_money=True)
+        return _hosts(found, real_money=True)
     if config.environment != "local":
         raise ConfigError("environment", config.environment, "production or local")
     for field, value in given.items():
         if not value or not is_loopback(value):
             raise ConfigError(field, value, "an address on this machine in the environment 'local'")
-    return Hosts(*(str(value).rstrip("/") for value in given.values()), real_money=False)
+    return _hosts([str(value) for value in given.values()], real_money=False)
+
+
+def _hosts(urls: list[str], *, real_money: bool) -> Hosts:
+    clob, gamma, data_api, ws, geoblock = (url.rstrip("/") for url in urls)
+    return Hosts(clob, gamma, data_api, ws, geoblock, real_money)
 
 
 def trading_hosts(config: PolymarketExecClientConfig) -> Hosts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 
 from nautilus_trader.cache.cache import Cache
@@ -506,5 +507,5 @@ def _status(market: Market, resolved: bool) -> MarketStatusAction:
     return MarketStatusAction.HALT
 
 
-def _seconds(moment: object, default: str) -> str:
+def _seconds(moment: datetime | None, default: str) -> str:
     return default if moment is None else str(int(moment.timestamp()))

@@ -260,12 +260,13 @@ class MarketProtocol:
 
     def _decode(self, frame: bytes) -> MarketFrame | list[MarketFrame]:
         try:
-            return decode(_frames, frame, "market channel")
+            found: MarketFrame | list[MarketFrame] = decode(_frames, frame, "market channel")
         except ProtocolError:
             if _has_only_unknown_events(frame, self._dispatch):
                 self.counts["unknown_event"] += 1
                 return []
             raise
+        return found
 
     def load(self, book: Book, ts_ns: int) -> list[Event]:
         """Take a book read by REST; changes heard since it was made are applied on top."""

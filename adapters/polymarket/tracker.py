@@ -415,6 +415,6 @@ class OrderTracker:
             elif isinstance(effect, Park):
                 assert isinstance(effect.fill.record, Fill)
                 found.append(Parked(effect.fill.record))
-            else:
+            elif not isinstance(effect, common.Resize):  # orders never shrink at this venue
                 found.append(effect)
         return found
