@@ -24,7 +24,7 @@ ALL = (
     ("error_before_accept", CANCEL, {"every": 7}),
     ("rate_limit", CANCEL, {"every": 4}),
     ("accept_then_5xx", BATCH_CANCEL, {"every": 3}),
-    ("accept_then_timeout", BATCH_CANCEL, {"every": 5}),
+    ("accept_then_timeout", BATCH_CANCEL, {"at": [2]}),
     ("accept_then_5xx", AMEND, {"every": 3}),
     ("error_before_accept", AMEND, {"every": 4}),
     ("accept_then_5xx", DECREASE, {"every": 3}),
