@@ -9,6 +9,7 @@ reads a catalog or builds an instrument calls :func:`register_currencies` first.
 
 from __future__ import annotations
 
+from nautilus_trader.core import nautilus_pyo3 as rust
 from nautilus_trader.model.enums import CurrencyType
 from nautilus_trader.model.objects import Currency
 
@@ -22,6 +23,12 @@ def register_currencies() -> None:
     if Currency.from_str("USD").precision != USD_PRECISION:
         usd = Currency("USD", USD_PRECISION, _USD_ISO, "United States dollar", CurrencyType.FIAT)
         Currency.register(usd, overwrite=True)
+    # A live engine passes start-up reports through Rust, which keeps a table of its own and would
+    # round every fee to whole cents.
+    if rust.Currency.from_str("USD").precision != USD_PRECISION:
+        fiat = rust.CurrencyType.FIAT
+        usd_rust = rust.Currency("USD", USD_PRECISION, _USD_ISO, "United States dollar", fiat)
+        rust.Currency.register(usd_rust, overwrite=True)
 
 
 def usd() -> Currency:

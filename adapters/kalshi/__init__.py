@@ -8,14 +8,6 @@ Pure leaves (no Nautilus, no I/O, no clock): ``constants``, ``signing``, ``schem
 
 from __future__ import annotations
 
-from nautilus_trader.core import nautilus_pyo3 as rust
-
-from adapters.common.currencies import USD_PRECISION, register_currencies
+from adapters.common.currencies import register_currencies
 
 register_currencies()
-# At start-up the engine passes reports through Rust, which keeps a currency table of its own and
-# would round every fee to whole cents.
-rust.Currency.register(
-    rust.Currency("USD", USD_PRECISION, 840, "United States dollar", rust.CurrencyType.FIAT),
-    overwrite=True,
-)
