@@ -3,6 +3,9 @@
 The recordings' file is a list of objects with ``session``, ``pair_id``, ``kalshi_ticker``,
 ``polymarket_token_yes`` or ``polymarket_slug``, ``fees_assumed``, ``terms`` and ``settlement``.
 Nobody approved these pairs; a backtest may accept them by configuration.
+
+``relation`` states the orientation: ``YES=YES``, or ``YES=NO`` where the pair's YES (Kalshi's) is
+the NO of the Polymarket market. ``settlement`` is always that of the market's own YES.
 """
 
 from __future__ import annotations
@@ -32,6 +35,12 @@ _VENUES = {
     "polymarket_international_clob": (Venue.POLYMARKET, "polymarket"),
     "polymarket_us": (Venue.POLYMARKET_US, "polymarket_us"),
 }
+_INVERSE_OF = {
+    "YES=YES": False,
+    "long side of slug = kalshi_ticker YES; -inverse = opposite": False,
+    "YES=NO": True,
+}
+"""relation -> whether the pair's YES is the NO of the Polymarket market."""
 _SAME_ORACLE_ERROR = Clause(
     name="oracle error", q=Decimal("0.0005"), yes_no=Decimal(0), no_yes=Decimal(0)
 )
@@ -89,13 +98,14 @@ def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
             f"polymarket_venue: found {row['polymarket_venue']!r}, allowed {sorted(_VENUES)}"
         )
     venue, key = _VENUES[row["polymarket_venue"]]
+    is_inverse = _is_inverse(row["relation"])
     settled_at = _instant(row["settled_at"])
     return Pair(
         pair_id=row["pair_id"],
         session=row["session"],
         markets=(
             _kalshi(row, settled_at),
-            _polymarket(row, venue, key, settled_at),
+            _polymarket(row, venue, key, settled_at, is_inverse=is_inverse),
         ),
         relation="equivalent",
         grade="A",
@@ -109,6 +119,14 @@ def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
         divergence=(_SAME_ORACLE_ERROR,),
         note=row.get("fees_note", ""),
     )
+
+
+def _is_inverse(relation: object) -> bool:
+    """Read the orientation; guessing it would turn a hedge into a doubled bet."""
+    if not isinstance(relation, str) or relation not in _INVERSE_OF:
+        allowed = ", ".join(repr(name) for name in _INVERSE_OF)
+        raise ValueError(f"relation: found {relation!r}, allowed {allowed}")
+    return _INVERSE_OF[relation]
 
 
 def _kalshi(row: dict[str, Any], settled_at: datetime | None) -> PairMarket:
@@ -137,7 +155,12 @@ def _kalshi(row: dict[str, Any], settled_at: datetime | None) -> PairMarket:
 
 
 def _polymarket(
-    row: dict[str, Any], venue: Venue, key: str, settled_at: datetime | None
+    row: dict[str, Any],
+    venue: Venue,
+    key: str,
+    settled_at: datetime | None,
+    *,
+    is_inverse: bool,
 ) -> PairMarket:
     fees = row["fees_assumed"]["polymarket"]
     rate = dec(fees["rate"], "fees_assumed.polymarket.rate")
@@ -158,6 +181,7 @@ def _polymarket(
         no=no,
         terms=_terms(row["terms"][key], notional_min),
         fees=terms,
+        inverse=is_inverse,
         settlement=_settlement(row["settlement"][key], settled_at),
     )
 

@@ -293,6 +293,37 @@ def test_a_wrong_recording_says_what(changes, message):
         parse_recorded(recorded(**changes), accept=True, source="q.json")
 
 
+LONG_SIDE = "long side of slug = kalshi_ticker YES; -inverse = opposite"
+
+
+@pytest.mark.parametrize("relation", ["YES=YES", LONG_SIDE])
+def test_a_recorded_pair_of_the_same_orientation(relation):
+    (pair,) = parse_recorded(recorded(relation=relation), accept=True)
+    assert (pair.a.inverse, pair.b.inverse) == (False, False)
+    assert pair.instruments(Direction.YES_NO) == ("KXWC-26-FR-YES.KALSHI", "108-NO.POLYMARKET")
+
+
+def test_a_recorded_pair_of_opposite_orientation():
+    settlement = {"kalshi": "0", "polymarket": "1"}
+    rows = recorded(relation="YES=NO", settlement=settlement)
+    (pair,) = parse_recorded(rows, accept=True)
+    assert (pair.a.inverse, pair.b.inverse) == (False, True)
+    assert pair.instruments(Direction.YES_NO) == ("KXWC-26-FR-YES.KALSHI", "108.POLYMARKET")
+    assert pair.instruments(Direction.NO_YES) == ("KXWC-26-FR-NO.KALSHI", "108-NO.POLYMARKET")
+    assert (pair.settled_state.yes_a, pair.settled_state.yes_b) == (0, 0)
+    assert parse_pairs(encode_pairs([pair])) == (pair,)
+
+
+@pytest.mark.parametrize("relation", ["NO=YES", "yes=no", "YES=NO ", "", None, 1, ["YES=NO"]])
+def test_an_orientation_that_is_not_known_is_refused(relation):
+    with pytest.raises(PairsError) as error:
+        parse_recorded(recorded(relation=relation), accept=True, source="q.json")
+    assert str(error.value) == (
+        f"q.json: pairs[0] (KXWC-26-FR): relation: found {relation!r}, "
+        f"allowed 'YES=YES', {LONG_SIDE!r}, 'YES=NO'"
+    )
+
+
 @pytest.mark.parametrize("data", [b"{}", b"nonsense", b"[3]"])
 def test_what_is_no_recording_is_refused(data):
     with pytest.raises(PairsError, match=r"q\.json"):
