@@ -3,6 +3,7 @@
 * An unknown key stops the start and names the nearest valid one.
 * A wrong type or a value out of range names file, field, value and what is allowed.
 * Numbers with a fraction are read as exact decimals, never as binary floats.
+* ``nan`` and ``inf``, quoted or not, are refused: a bound that is no number bounds nothing.
 * The hash of the effective settings identifies a run: two files that mean the same are the same.
 """
 
@@ -13,7 +14,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def parse[T: msgspec.Struct](text: str, kind: type[T], source: str) -> T:
     shape = inspect.type_info(kind)
     for place, found, nearest in _unknown(raw, shape, ""):
         raise ConfigError(f"{source}: {place}: found unknown key {found!r}, {nearest}")
+    for place, number in _not_finite(raw, shape, ""):
+        raise ConfigError(f"{source}: {place}: found {number}, allowed a finite number")
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
@@ -88,6 +91,32 @@ def _unknown(raw: object, kind: inspect.Type, place: str) -> Iterator[tuple[str,
     elif isinstance(kind, inspect.DictType) and isinstance(raw, Mapping):
         for key, value in raw.items():
             yield from _unknown(value, kind.value_type, f"{place}.{key}")
+
+
+def _not_finite(raw: object, kind: inspect.Type, place: str) -> Iterator[tuple[str, object]]:
+    """Yield numbers that are ``nan`` or infinite, before any check compares with them."""
+    if isinstance(raw, Mapping):
+        for key, value in raw.items():
+            yield from _not_finite(value, _inside(kind, key), f"{place}.{key}")
+    elif isinstance(raw, list):
+        for index, value in enumerate(raw):
+            yield from _not_finite(value, _inside(kind, str(index)), f"{place}.{index}")
+    elif isinstance(raw, Decimal):
+        if not raw.is_finite():
+            yield place.lstrip("."), raw
+    elif isinstance(raw, str) and _is_number(kind):
+        try:
+            finite = Decimal(raw).is_finite()
+        except InvalidOperation:
+            return  # no number at all: the conversion says so
+        if not finite:
+            yield place.lstrip("."), repr(raw)
+
+
+def _is_number(kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.UnionType):
+        return any(map(_is_number, kind.types))
+    return isinstance(kind, inspect.DecimalType | inspect.FloatType)
 
 
 def _struct(kind: inspect.Type) -> inspect.StructType | None:

@@ -50,6 +50,31 @@ def test_a_mistake_names_field_value_and_what_is_allowed(text: str, message: str
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "number", ["nan", "inf", "-inf", "+nan", "'nan'", "'sNaN'", "'Infinity'", "'-inf'"]
+)
+@pytest.mark.parametrize(
+    "field",
+    [
+        "strategy.spread_max",
+        "strategy.edge_max",
+        "strategy.limits.box_cost_max",
+        "strategy.odds.KALSHI.first",
+        "capital.KALSHI",
+        "fees.polymarket_rate",
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused(field: str, number: str) -> None:
+    *tables, key = field.split(".")
+    with pytest.raises(ConfigError) as error:
+        read(f"[{'.'.join(tables)}]\n{key} = {number}")
+    message = str(error.value)
+    assert message.startswith(f"x.toml: {field}: found ")
+    assert number.strip("'+").lower() in message.lower()
+    assert message.endswith(", allowed a finite number")
+    assert "\n" not in message
+
+
 def test_fractions_are_exact_with_and_without_quotes() -> None:
     config = read("[strategy]\nspread_max = 0.1\nedge_max = '0.1'")
     assert config.strategy.spread_max == config.strategy.edge_max == Decimal("0.1")
