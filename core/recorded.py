@@ -41,6 +41,17 @@ _INVERSE_OF = {
     "YES=NO": True,
 }
 """relation -> whether the pair's YES is the NO of the Polymarket market."""
+_NAMES = {
+    "pair_id": False,
+    "session": True,
+    "kalshi_ticker": False,
+    "kalshi_ticker_opposite": True,
+    "polymarket_venue": False,
+    "polymarket_token_yes": False,
+    "polymarket_slug": False,
+}
+"""Field with a name -> whether null may stand there (a pair of every session has no name)."""
+_NAME_LENGTH_MAX = 200
 _SAME_ORACLE_ERROR = Clause(
     name="oracle error", q=Decimal("0.0005"), yes_no=Decimal(0), no_yes=Decimal(0)
 )
@@ -93,12 +104,13 @@ def _pair(row: object, position: int, source: str, *, accept: bool) -> Pair:
 
 
 def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
+    _check_names(row)
     if row["polymarket_venue"] not in _VENUES:
         raise ValueError(
             f"polymarket_venue: found {row['polymarket_venue']!r}, allowed {sorted(_VENUES)}"
         )
     venue, key = _VENUES[row["polymarket_venue"]]
-    is_inverse = _is_inverse(row["relation"])
+    is_inverse = _is_inverse(row.get("relation"))
     settled_at = _instant(row["settled_at"])
     return Pair(
         pair_id=row["pair_id"],
@@ -119,6 +131,22 @@ def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
         divergence=(_SAME_ORACLE_ERROR,),
         note=row.get("fees_note", ""),
     )
+
+
+def _check_names(row: dict[str, Any]) -> None:
+    """Refuse names that are no text: everything after looks books up by them."""
+    for field, is_optional in _NAMES.items():
+        value = row.get(field)
+        if value is None and (is_optional or field not in row):
+            continue  # a missing name is reported by who needs it
+        if not isinstance(value, str) or not 0 < len(value) <= _NAME_LENGTH_MAX:
+            allowed = f"text of 1 to {_NAME_LENGTH_MAX} characters"
+            raise ValueError(
+                f"{field}: found {value!r}, allowed {allowed}{' or null' * is_optional}"
+            )
+    note = row.get("fees_note", "")
+    if not isinstance(note, str):
+        raise ValueError(f"fees_note: found {note!r}, allowed text")
 
 
 def _is_inverse(relation: object) -> bool:

@@ -324,6 +324,36 @@ def test_an_orientation_that_is_not_known_is_refused(relation):
     )
 
 
+@pytest.mark.parametrize("value", [5, 5.5, True, ["x"], {"x": 1}, "", "x" * 201])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "pair_id",
+        "session",
+        "kalshi_ticker",
+        "kalshi_ticker_opposite",
+        "polymarket_venue",
+        "polymarket_token_yes",
+        "polymarket_slug",
+    ],
+)
+def test_a_name_that_is_no_text_is_refused(field, value):
+    with pytest.raises(PairsError) as error:
+        parse_recorded(recorded(**{field: value}), accept=True, source="q.json")
+    message = str(error.value)
+    assert message.startswith("q.json: pairs[0] (")
+    assert f"): {field}: found {value!r}, allowed text of 1 to 200 characters" in message
+
+
+def test_a_name_may_be_null_only_where_it_may_be_absent():
+    (pair,) = parse_recorded(recorded(session=None, kalshi_ticker_opposite=None), accept=True)
+    assert (pair.session, pair.a.routes) == (None, ())
+    with pytest.raises(PairsError, match="pair_id: found None, allowed text"):
+        parse_recorded(recorded(pair_id=None), accept=True)
+    with pytest.raises(PairsError, match="fees_note: found 7, allowed text"):
+        parse_recorded(recorded(fees_note=7), accept=True)
+
+
 @pytest.mark.parametrize("data", [b"{}", b"nonsense", b"[3]"])
 def test_what_is_no_recording_is_refused(data):
     with pytest.raises(PairsError, match=r"q\.json"):

@@ -206,19 +206,25 @@ def test_sizes_outside_the_ladder_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("bounds", "reason"),
+    ("bounds", "reason", "detail"),
     [
-        ({"hurdle": Hurdle(30_000_000)}, Reason.BELOW_HURDLE),
-        ({"size_min": 1000 * UNIT}, Reason.BELOW_MIN_SIZE),
-        ({"cash": (UNIT // 4, PLENTY)}, Reason.NO_CASH),
-        ({"budget": UNIT // 4}, Reason.LIMIT_BOX),
-        ({"size_max": UNIT // 4}, Reason.LIMIT_BOX),
+        ({"hurdle": Hurdle(30_000_000)}, Reason.BELOW_HURDLE, "the best level does not clear"),
+        (
+            {"size_min": 1000 * UNIT},
+            Reason.BELOW_MIN_SIZE,
+            "depth DEPTH contracts, allowed from 1000",
+        ),
+        ({"cash": (UNIT // 4, PLENTY)}, Reason.NO_CASH, "cash buys CASH contracts, allowed from 1"),
+        ({"budget": UNIT // 4}, Reason.LIMIT_BOX, "limits leave 0 contracts, allowed from 1"),
+        ({"size_max": UNIT // 4}, Reason.LIMIT_BOX, "limits leave 0 contracts, allowed from 1"),
     ],
 )
-def test_why_there_is_no_size(bounds, reason):
+def test_why_there_is_no_size(bounds, reason, detail):
+    """The words are for people: contracts, never the units of a millionth."""
     found = worked(**bounds)
     assert isinstance(found, NoSize)
     assert found.reason is reason
+    assert found.detail.startswith(detail)
 
 
 def test_a_marketable_buy_needs_a_dollar():

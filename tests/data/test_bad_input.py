@@ -157,6 +157,12 @@ def test_broken_pairs(tmp_path):
     _refused(tmp_path, src, "pairs.json", "no JSON")
 
 
+@pytest.mark.parametrize("field", ["pair_id", "session", "kalshi_ticker", "polymarket_token_yes"])
+def test_a_name_that_is_a_number(tmp_path, field):
+    src = write(tmp_path / "src", {"S1": polled()}, [pair_entry(**{field: 5})])
+    _refused(tmp_path, src, "src/pairs.json", f"{field}: found 5, allowed text")
+
+
 def test_an_existing_output_survives_a_failed_load(tmp_path):
     src = write(tmp_path / "src", {"S1": polled()}, [pair_entry()])
     made = build_dataset(src, tmp_path / "out", accept_recorded=True)
