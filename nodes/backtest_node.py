@@ -16,7 +16,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path
         If the input is wrong, the simulation stops early or does not reconcile. Nothing is
         written then.
     """
-    with new_folder(output) as draft:
+    with _new_output(output) as draft:
         with _dataset(config, data, draft.parent / f"{draft.name}.data") as whole:
             pairs = merge_sessions(whole.pairs(), str(whole.pairs_path))
             pairs = override_fees(pairs, config.fees)
@@ -155,6 +155,18 @@ def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path
         report = write_report(draft)
     _note(_ending(summary))
     return output / report.name
+
+
+@contextmanager
+def _new_output(output: Path) -> Iterator[Path]:
+    """Give the folder to fill; a place where none can be made is wrong input, not a crash."""
+    with ExitStack() as stack:
+        try:
+            draft = stack.enter_context(new_folder(output))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise BacktestError(f"--output {output}: cannot create: {reason}") from None
+        yield draft
 
 
 def _replay(

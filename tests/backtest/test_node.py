@@ -300,6 +300,21 @@ def test_a_folder_of_the_users_is_never_overwritten(tmp_path: Path, capsys) -> N
     assert "allowed a new or empty folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("below", ["out", "deep/out"])
+def test_an_output_that_cannot_be_made_is_one_line(tmp_path: Path, capsys, below: str) -> None:
+    """A file in the way stops root too, unlike a folder without write permission."""
+    settings = tmp_path / "c.toml"
+    settings.write_text(BASE)
+    (tmp_path / "file").write_text("mine")
+    data, output = recordings(tmp_path / "rec"), tmp_path / "file" / below
+    assert main(["--config", str(settings), "--data", str(data), "--output", str(output)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"backtest: --output {output}: cannot create: ")
+    assert len(error.splitlines()) == 1
+    assert (tmp_path / "file").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"c.toml", "file", "rec"}
+
+
 def test_a_failed_run_leaves_the_earlier_result_alone(tmp_path: Path) -> None:
     output = run(tmp_path, recordings(tmp_path / "rec"))
     before = (output / "summary.json").read_bytes()
