@@ -10,6 +10,7 @@ the NO of the Polymarket market. ``settlement`` is always that of the market's o
 
 from __future__ import annotations
 
+import difflib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -52,6 +53,31 @@ _NAMES = {
 }
 """Field with a name -> whether null may stand there (a pair of every session has no name)."""
 _NAME_LENGTH_MAX = 200
+_TERMS_KEYS = frozenset({"tick", "lot", "min_size", "currency"})
+_VENUE_KEYS = frozenset({"kalshi", "polymarket", "polymarket_us"})
+_KEYS = {
+    "": frozenset(_NAMES)
+    | {
+        "relation",
+        "settlement_note",
+        "mapping_source",
+        "fees_note",
+        "fees_assumed",
+        "settlement",
+        "settled_at",
+        "expected_settlement",
+        "terms",
+    },
+    "fees_assumed": frozenset({"kalshi", "polymarket"}),
+    "fees_assumed.kalshi": frozenset({"type", "multiplier", "regime", "member_precision"}),
+    "fees_assumed.polymarket": frozenset({"venue", "rate", "exponent", "rounding"}),
+    "settlement": _VENUE_KEYS,
+    "terms": _VENUE_KEYS,
+    "terms.kalshi": _TERMS_KEYS,
+    "terms.polymarket": _TERMS_KEYS,
+    "terms.polymarket_us": _TERMS_KEYS,
+}
+"""Object of a pair, by path -> the keys it may have."""
 _SAME_ORACLE_ERROR = Clause(
     name="oracle error", q=Decimal("0.0005"), yes_no=Decimal(0), no_yes=Decimal(0)
 )
@@ -104,6 +130,7 @@ def _pair(row: object, position: int, source: str, *, accept: bool) -> Pair:
 
 
 def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
+    _check_keys(row)
     _check_names(row)
     if row["polymarket_venue"] not in _VENUES:
         raise ValueError(
@@ -131,6 +158,21 @@ def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
         divergence=(_SAME_ORACLE_ERROR,),
         note=row.get("fees_note", ""),
     )
+
+
+def _check_keys(row: dict[str, Any], path: str = "") -> None:
+    """Refuse keys that nobody reads: a misspelt term would be a term that does not count."""
+    for key, value in row.items():
+        place = f"{path}.{key}" if path else key
+        if key not in _KEYS[path]:
+            allowed = sorted(_KEYS[path])
+            close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.4)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ValueError(f"found field {place!r}{hint}, allowed {', '.join(allowed)}")
+        if place in _KEYS:
+            if not isinstance(value, dict):
+                raise ValueError(f"{place}: found {value!r}, allowed an object")
+            _check_keys(value, place)
 
 
 def _check_names(row: dict[str, Any]) -> None:

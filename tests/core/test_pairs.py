@@ -236,12 +236,20 @@ RECORDED = {
 }
 
 
+NOTES = {
+    "settlement_note": "public knowledge",
+    "fees_note": "assumed",
+    "mapping_source": "the venue's own mapping",
+}
+
+
 def recorded(**changes):
     return json.dumps([{**RECORDED, **changes}]).encode()
 
 
 def test_a_recordings_pair_becomes_schema_one():
-    (pair,) = parse_recorded(recorded(), accept=True)
+    (pair,) = parse_recorded(recorded(**NOTES), accept=True)
+    assert pair.note == "assumed"
     assert pair.a.yes_id == "KXWC-26-FR-YES.KALSHI"
     assert (pair.b.yes_id, pair.b.no_id) == ("108.POLYMARKET", "108-NO.POLYMARKET")
     assert (pair.a.settlement.value, pair.b.settlement.value) == (0, None)
@@ -352,6 +360,30 @@ def test_a_name_may_be_null_only_where_it_may_be_absent():
         parse_recorded(recorded(pair_id=None), accept=True)
     with pytest.raises(PairsError, match="fees_note: found 7, allowed text"):
         parse_recorded(recorded(fees_note=7), accept=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"relatoin": "YES=NO"}, "found field 'relatoin' (did you mean 'relation'?), allowed "),
+        ({"kalshi_ticker_oposite": "KX"}, "(did you mean 'kalshi_ticker_opposite'?)"),
+        ({"settled": None}, "(did you mean 'settled_at'?)"),
+        ({"zzz": 1}, "found field 'zzz', allowed expected_settlement, "),
+        (
+            {"terms": {**RECORDED["terms"], "polymarket": {"tik": "0.01"}}},
+            "found field 'terms.polymarket.tik' (did you mean 'tick'?), "
+            "allowed currency, lot, min_size, tick",
+        ),
+        ({"settlement": {"kalsi": "0"}}, "'settlement.kalsi' (did you mean 'kalshi'?)"),
+        ({"fees_assumed": {"kalshi": 3}}, "fees_assumed.kalshi: found 3, allowed an object"),
+        ({"terms": []}, "terms: found [], allowed an object"),
+    ],
+)
+def test_a_key_that_nobody_reads_is_refused(changes, message):
+    with pytest.raises(PairsError) as error:
+        parse_recorded(recorded(**changes), accept=True, source="q.json")
+    assert str(error.value).startswith("q.json: pairs[0] (KXWC-26-FR): ")
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("data", [b"{}", b"nonsense", b"[3]"])

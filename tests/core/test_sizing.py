@@ -212,9 +212,13 @@ def test_sizes_outside_the_ladder_are_refused():
         (
             {"size_min": 1000 * UNIT},
             Reason.BELOW_MIN_SIZE,
-            "depth DEPTH contracts, allowed from 1000",
+            "depth 820 contracts, allowed from 1000",
         ),
-        ({"cash": (UNIT // 4, PLENTY)}, Reason.NO_CASH, "cash buys CASH contracts, allowed from 1"),
+        (
+            {"cash": (UNIT // 4, PLENTY)},
+            Reason.NO_CASH,
+            "cash buys 0.523684 contracts, allowed from 1",
+        ),
         ({"budget": UNIT // 4}, Reason.LIMIT_BOX, "limits leave 0 contracts, allowed from 1"),
         ({"size_max": UNIT // 4}, Reason.LIMIT_BOX, "limits leave 0 contracts, allowed from 1"),
     ],
