@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from core.money import from_units, to_text
+
 Account = tuple[str, int]
 """Venue and shard."""
 
@@ -57,11 +59,11 @@ class CapitalLedger:
         if order_id in self._held:
             raise CapitalError(f"order {order_id}: reserved twice")
         if amount_u < 0:
-            raise CapitalError(f"order {order_id}: found {amount_u}, allowed 0 or more")
+            raise CapitalError(f"order {order_id}: found {_dollars(amount_u)}, allowed 0 or more")
         if amount_u > self.free_u(account):
             raise CapitalError(
-                f"order {order_id}: needs {amount_u} units on {account[0]} shard {account[1]}, "
-                f"free {self.free_u(account)}"
+                f"order {order_id}: needs {_dollars(amount_u)} on {account[0]} shard {account[1]}, "
+                f"free {_dollars(self.free_u(account))}"
             )
         self._held[order_id] = Reservation(account, amount_u)
         self._sums[account] = self._sums.get(account, 0) + amount_u
@@ -84,3 +86,7 @@ class CapitalLedger:
     def reservations(self) -> Mapping[str, Reservation]:
         """Return all reservations by order id."""
         return dict(self._held)
+
+
+def _dollars(amount_u: int) -> str:
+    return f"${to_text(from_units(amount_u))}"

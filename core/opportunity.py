@@ -318,7 +318,7 @@ class _Assessor:
             if other > 0:
                 return (
                     Reason.HOLDS_OTHER_SIDE,
-                    f"holds {from_units(other)} of the other side: sell it instead",
+                    f"holds {from_units(other)} contracts of the other side: sell it instead",
                 )
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.contracts import Outcome, Side
+from core.money import from_units, to_text
 
 
 class OrderIntent(NamedTuple):
@@ -61,11 +62,11 @@ class OutcomeMarket:
             When the other outcome is held, or the size is not positive.
         """
         if size_u <= 0:
-            raise GuardError(f"entry size: found {size_u}, allowed more than 0")
+            raise GuardError(f"entry size: found {_contracts(size_u)}, allowed more than 0")
         if not self.may_buy(outcome):
             raise GuardError(
-                f"{self._ids[outcome]}: BUY refused, {self._held[outcome.other]} units of "
-                f"{self._ids[outcome.other]} are held: sell them instead"
+                f"{self._ids[outcome]}: BUY refused, {_contracts(self._held[outcome.other])} "
+                f"contracts of {self._ids[outcome.other]} are held: sell them instead"
             )
         return OrderIntent(self._ids[outcome], outcome, Side.BUY, size_u, reduce_only=False)
 
@@ -79,7 +80,8 @@ class OutcomeMarket:
         """
         if not 0 < size_u <= self._held[outcome]:
             raise GuardError(
-                f"{self._ids[outcome]}: SELL {size_u} units refused, held {self._held[outcome]}"
+                f"{self._ids[outcome]}: SELL {_contracts(size_u)} contracts refused, "
+                f"held {_contracts(self._held[outcome])}"
             )
         return OrderIntent(self._ids[outcome], outcome, Side.SELL, size_u, reduce_only=True)
 
@@ -90,3 +92,7 @@ class OutcomeMarket:
     def settle(self) -> None:
         """Book the settlement: both outcomes are paid and gone."""
         self._held = {Outcome.YES: 0, Outcome.NO: 0}
+
+
+def _contracts(size_u: int) -> str:
+    return to_text(from_units(size_u))

@@ -17,7 +17,7 @@ from math import gcd
 from typing import NamedTuple
 
 from core.ladder import WIDE, CostCurve, Walk
-from core.money import SCALE, ceil_div
+from core.money import SCALE, ceil_div, from_units, to_text
 from core.reasons import Reason
 
 RATIO = 1_000_000_000
@@ -212,17 +212,17 @@ def best_box(
     if gaining is None or gaining.gain + (rules_slack(a, b, smallest)) <= 0:
         return NoSize(Reason.BELOW_HURDLE, "the best level does not clear the required edge")
     if depth < smallest:
-        return NoSize(Reason.BELOW_MIN_SIZE, f"depth {depth} units, allowed from {smallest}")
+        return NoSize(Reason.BELOW_MIN_SIZE, _too_few("depth", depth, smallest))
     cash_cap = min(
         curve.affordable((cash + curve.schedule.slack_u()) * WIDE)
         for curve, cash in zip((a, b), rules.cash_u, strict=True)
     )
     if cash_cap < smallest:
-        return NoSize(Reason.NO_CASH, f"cash buys {cash_cap} units, allowed from {smallest}")
+        return NoSize(Reason.NO_CASH, _too_few("cash buys", cash_cap, smallest))
     budget_cap = _within_budget(a, b, rules.budget_u, depth) if rules.budget_u > 0 else 0
     cap = min(depth, cash_cap, budget_cap, rules.size_max_u) // lot * lot
     if cap < smallest:
-        return NoSize(Reason.LIMIT_BOX, f"limits leave {cap} units, allowed from {smallest}")
+        return NoSize(Reason.LIMIT_BOX, _too_few("limits leave", cap, smallest))
     search = _Search(a, b, rules, hurdle)
     segments = list(_segments(a, b, hurdle, cap))
     peak = sum(1 for s in segments if s.gain > 0)
@@ -231,6 +231,11 @@ def best_box(
     if search.best is None:
         return NoSize(Reason.BELOW_HURDLE, "no allowed size gains after rounding and minimums")
     return search.best
+
+
+def _too_few(what: str, found_u: int, smallest_u: int) -> str:
+    found, smallest = to_text(from_units(found_u)), to_text(from_units(smallest_u))
+    return f"{what} {found} contracts, allowed from {smallest}"
 
 
 def rules_slack(a: CostCurve, b: CostCurve, smallest_u: int) -> int:
