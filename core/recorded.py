@@ -11,14 +11,16 @@ the NO of the Polymarket market. ``settlement`` is always that of the market's o
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from core.contracts import Venue
 from core.fees import FeeTerms, KalshiFees, PolymarketFees, PolymarketUSFees
+from core.fees.kalshi import REGIMES, Regime
 from core.money import dec
 from core.pairs import (
     Approval,
@@ -29,6 +31,8 @@ from core.pairs import (
     PairsError,
     Route,
     Settlement,
+    encode_pairs,
+    parse_pairs,
     uniform_ticks,
 )
 
@@ -53,6 +57,8 @@ _NAMES = {
 }
 """Field with a name -> whether null may stand there (a pair of every session has no name)."""
 _NAME_LENGTH_MAX = 200
+_CURRENCIES: tuple[Literal["USD", "pUSD"], ...] = ("USD", "pUSD")
+_REGIMES: tuple[Regime | None, ...] = (*(name for _, name in REGIMES), None)
 _TERMS_KEYS = frozenset({"tick", "lot", "min_size", "currency"})
 _VENUE_KEYS = frozenset({"kalshi", "polymarket", "polymarket_us"})
 _KEYS = {
@@ -105,14 +111,17 @@ def parse_recorded(
     except msgspec.DecodeError as error:
         raise PairsError(f"{source}: no JSON: {error}") from None
     if not isinstance(rows, list):
-        raise PairsError(f"{source}: found {type(rows).__name__}, allowed a list of pairs")
-    return tuple(_pair(row, i, source, accept=accept) for i, row in enumerate(rows))
+        allowed = 'a list of pairs or {"schema": 1, ...}'
+        raise PairsError(f"{source}: found {type(rows).__name__}, allowed {allowed}")
+    pairs = tuple(_pair(row, i, source, accept=accept) for i, row in enumerate(rows))
+    # whoever reads the converted file would blame that file for what is wrong in this one
+    return parse_pairs(encode_pairs(pairs), source)
 
 
 def is_recorded(data: bytes | str) -> bool:
-    """Say whether these bytes are a recording's list rather than schema 1."""
+    """Say whether these bytes are a recording's list, or at least no object as schema 1 is."""
     text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-    return text.lstrip().startswith("[")
+    return not text.lstrip().startswith("{")
 
 
 def _pair(row: object, position: int, source: str, *, accept: bool) -> Pair:
@@ -138,7 +147,7 @@ def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
         )
     venue, key = _VENUES[row["polymarket_venue"]]
     is_inverse = _is_inverse(row.get("relation"))
-    settled_at = _instant(row["settled_at"])
+    settled_at = _instant(row, "settled_at")
     return Pair(
         pair_id=row["pair_id"],
         session=row["session"],
@@ -154,7 +163,7 @@ def _convert(row: dict[str, Any], *, accept: bool) -> Pair:
             if accept
             else None
         ),
-        expected_settlement=_instant(row["expected_settlement"]),
+        expected_settlement=_instant(row, "expected_settlement"),
         divergence=(_SAME_ORACLE_ERROR,),
         note=row.get("fees_note", ""),
     )
@@ -208,12 +217,12 @@ def _kalshi(row: dict[str, Any], settled_at: datetime | None) -> PairMarket:
         market=ticker,
         yes=f"{ticker}-YES",
         no=f"{ticker}-NO",
-        terms=_terms(row["terms"]["kalshi"]),
+        terms=_terms(row["terms"], "kalshi"),
         fees=KalshiFees(
             fees["type"],
             dec(fees["multiplier"], "fees_assumed.kalshi.multiplier"),
             dec(fees["member_precision"], "fees_assumed.kalshi.member_precision"),
-            fees["regime"],
+            _one_of(fees["regime"], "fees_assumed.kalshi.regime", _REGIMES),
         ),
         settlement=_settlement(row["settlement"]["kalshi"], settled_at),
         routes=(
@@ -249,20 +258,21 @@ def _polymarket(
         market=market,
         yes=yes,
         no=no,
-        terms=_terms(row["terms"][key], notional_min),
+        terms=_terms(row["terms"], key, notional_min),
         fees=terms,
         inverse=is_inverse,
         settlement=_settlement(row["settlement"][key], settled_at),
     )
 
 
-def _terms(row: dict[str, Any], notional_min: Decimal = Decimal(0)) -> MarketTerms:
+def _terms(terms: dict[str, Any], key: str, notional_min: Decimal = Decimal(0)) -> MarketTerms:
+    row, place = terms[key], f"terms.{key}"
     return MarketTerms(
-        ticks=uniform_ticks(dec(row["tick"], "terms.tick")),
-        lot=dec(row["lot"], "terms.lot"),
-        size_min=dec(row["min_size"], "terms.min_size"),
+        ticks=uniform_ticks(dec(row["tick"], f"{place}.tick")),
+        lot=dec(row["lot"], f"{place}.lot"),
+        size_min=dec(row["min_size"], f"{place}.min_size"),
         notional_min=notional_min,
-        currency=row["currency"],
+        currency=_one_of(row["currency"], f"{place}.currency", _CURRENCIES),
     )
 
 
@@ -272,5 +282,23 @@ def _settlement(value: str | None, settled_at: datetime | None) -> Settlement:
     return Settlement(value=dec(value, "settlement"), settled_at=settled_at)
 
 
-def _instant(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+def _instant(row: dict[str, Any], field: str) -> datetime | None:
+    value = row[field]
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        # a time without zone would be read as the local time of whoever runs the backtest
+        raise ValueError(f"{field}: found {value!r}, allowed 2026-07-20T00:00:00Z or null")
+    return instant
+
+
+def _one_of[T: str | None](value: object, field: str, allowed: Collection[T]) -> T:
+    for name in allowed:
+        if value == name:
+            return name
+    names = ", ".join("null" if name is None else str(name) for name in allowed)
+    raise ValueError(f"{field}: found {value!r}, allowed {names}")

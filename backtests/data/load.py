@@ -160,7 +160,8 @@ def read_pairs(path: Path, *, accept_recorded: bool) -> tuple[Pair, ...]:
             return parse_recorded(data, accept=accept_recorded, source=str(path))
         return parse_pairs(data, str(path))
     except PairsError as error:
-        raise DataError(path, str(error).removeprefix(f"{path}: "), "docs/pairs.md") from error
+        found = str(error).removeprefix(f"{path}: ").removeprefix("found ")
+        raise DataError(path, found, "docs/pairs.md") from error
 
 
 @dataclass(frozen=True, slots=True)

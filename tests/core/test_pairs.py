@@ -386,6 +386,38 @@ def test_a_key_that_nobody_reads_is_refused(changes, message):
     assert message in str(error.value)
 
 
+KALSHI_ASSUMED = {**RECORDED["fees_assumed"]["kalshi"], "regime": "2027x"}
+EURO = {**RECORDED["terms"]["polymarket"], "currency": "EUR"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"fees_assumed": {**RECORDED["fees_assumed"], "kalshi": KALSHI_ASSUMED}},
+            "fees_assumed.kalshi.regime: found '2027x', allowed legacy, 2026q2, 2026q3, null",
+        ),
+        (
+            {"terms": {**RECORDED["terms"], "polymarket": EURO}},
+            "terms.polymarket.currency: found 'EUR', allowed USD, pUSD",
+        ),
+        ({"settled_at": "2026-07-20T00:00:00"}, "settled_at: found '2026-07-20T00:00:00', allow"),
+        ({"expected_settlement": "2026-07-20"}, "expected_settlement: found '2026-07-20', allow"),
+        ({"settled_at": 5}, "settled_at: found 5, allowed 2026-07-20T00:00:00Z or null"),
+    ],
+)
+def test_what_schema_one_would_refuse_is_refused_in_the_words_of_the_recording(changes, message):
+    with pytest.raises(PairsError) as error:
+        parse_recorded(recorded(**changes), accept=True, source="q.json")
+    assert str(error.value).startswith(f"q.json: pairs[0] (KXWC-26-FR): {message}")
+
+
+def test_a_recorded_pair_that_stands_twice_is_refused():
+    rows = json.dumps([RECORDED, RECORDED])
+    with pytest.raises(PairsError, match=r"^q\.json: pair_id 'KXWC-26-FR' appears twice"):
+        parse_recorded(rows, accept=True, source="q.json")
+
+
 @pytest.mark.parametrize("data", [b"{}", b"nonsense", b"[3]"])
 def test_what_is_no_recording_is_refused(data):
     with pytest.raises(PairsError, match=r"q\.json"):
@@ -395,6 +427,9 @@ def test_what_is_no_recording_is_refused(data):
 def test_the_two_kinds_of_file_are_told_apart():
     assert is_recorded(recorded())
     assert not is_recorded(encode_pairs([make()]))
+    with pytest.raises(PairsError) as error:
+        parse_recorded(b"3", accept=True, source="q.json")
+    assert str(error.value) == ('q.json: found int, allowed a list of pairs or {"schema": 1, ...}')
 
 
 @pytest.mark.data
