@@ -59,6 +59,8 @@ COLUMNS: Mapping[str, tuple[str, bool]] = {
 #: A time outside these years is a time in another unit.
 _FIRST_NS, _END_NS = 1_262_304_000_000_000_000, 4_102_444_800_000_000_000
 _BATCH_ROWS = 65_536
+_PRICE_ALLOWED = "0 < price < 1"
+_SIZE_ALLOWED = "size > 0 (null where no quote)"
 _DECIMALS = 10
 _WIDE = pa.decimal128(38, _DECIMALS)
 _LIMB = 10**_DECIMALS
@@ -230,12 +232,11 @@ class Recording:
             row = int(torn[0])
             name = size_name if no_size[row] else price_name
             raise self._fail(row, name, "null", "null on both of price and size, or on neither")
-        self._check(
-            price_name, table, ~no_price & ((price <= 0) | (price >= _LIMB)), "0 < price < 1"
-        )
+        outside = ~no_price & ((price <= 0) | (price >= _LIMB))
+        self._check(price_name, table, outside, _PRICE_ALLOWED)
         step = _LIMB // PRICE_UNITS
         self._check(price_name, table, price % step != 0, "at most 4 decimals")
-        self._check(size_name, table, ~no_size & (size <= 0), "size > 0 (null where no quote)")
+        self._check(size_name, table, ~no_size & (size <= 0), _SIZE_ALLOWED)
         lot = _LIMB // SIZE_UNITS
         self.floored_sizes += int(np.count_nonzero(size % lot))
         size //= lot
@@ -277,6 +278,9 @@ class Recording:
                 value = Decimal(text)
             except InvalidOperation:
                 return self._fail(row, name, repr(text), "a decimal number as text")
+            if not value.is_finite():
+                allowed = _PRICE_ALLOWED if name.endswith("_px") else _SIZE_ALLOWED
+                return self._fail(row, name, repr(text), allowed)
             digits = value.as_tuple().exponent
             if not isinstance(digits, int) or -digits > _DECIMALS:
                 return self._fail(row, name, repr(text), f"at most {_DECIMALS} decimals")

@@ -47,7 +47,10 @@ def _with(tmp_path: Path, **change: object) -> Path:
         ({"ask_px": "0.36455"}, ("row 7: ask_px: found '0.36455'", "at most 4 decimals")),
         ({"ask_px": "0.36455555555555"}, ("row 7: ask_px", "at most 10 decimals")),
         ({"ask_px": "cheap"}, ("row 7: ask_px: found 'cheap'", "a decimal number")),
-        ({"ask_px": "nan"}, ("row 7: ask_px: found 'nan'",)),
+        ({"ask_px": "nan"}, ("row 7: ask_px: found 'nan'; allowed: 0 < price < 1",)),
+        ({"bid_px": "NaN"}, ("row 7: bid_px: found 'NaN'; allowed: 0 < price < 1",)),
+        ({"bid_px": "-Infinity"}, ("row 7: bid_px: found '-Infinity'; allowed: 0 < price < 1",)),
+        ({"ask_sz": "NaN"}, ("row 7: ask_sz: found 'NaN'; allowed: size > 0",)),
         ({"bid_sz": "0"}, ("row 7: bid_sz: found '0'", "size > 0")),
         ({"bid_sz": "-5"}, ("row 7: bid_sz: found '-5'",)),
         ({"bid_sz": "1000000000000"}, ("row 7: bid_sz", "less than 900 million")),
@@ -153,6 +156,10 @@ def test_names_that_a_query_cannot_tell_apart(tmp_path):
 def test_broken_pairs(tmp_path):
     src = write(tmp_path / "src", {"S1": polled()}, [pair_entry(polymarket_venue="moon")])
     _refused(tmp_path, src, "pairs.json", "moon", "polymarket_international_clob")
+    for text, found in (("3", "int"), ("null", "NoneType"), (' "x"', "str")):
+        (src / "pairs.json").write_text(text)
+        allowed = 'a list of pairs or {"schema": 1, ...}'
+        _refused(tmp_path, src, f"src/pairs.json: found {found}, allowed {allowed}")
     (src / "pairs.json").write_text("[{")
     _refused(tmp_path, src, "pairs.json", "no JSON")
 
@@ -161,6 +168,27 @@ def test_broken_pairs(tmp_path):
 def test_a_name_that_is_a_number(tmp_path, field):
     src = write(tmp_path / "src", {"S1": polled()}, [pair_entry(**{field: 5})])
     _refused(tmp_path, src, "src/pairs.json", f"{field}: found 5, allowed text")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "needle"),
+    [
+        ([pair_entry(), pair_entry()], f"pair_id {TICKER!r} appears twice"),
+        ([pair_entry(), pair_entry(pair_id="P2")], "is in pair"),
+        ([pair_entry(settled_at="2026-07-20T00:00:00")], "settled_at: found '2026-07-20T00:00:00'"),
+    ],
+)
+def test_a_wrong_pair_is_found_in_the_users_file_before_any_row_is_read(tmp_path, pairs, needle):
+    src = write(tmp_path / "src", {"S1": polled()}, pairs)
+    with pytest.raises(DataError) as error:
+        build_dataset(src, tmp_path / "out", accept_recorded=True, progress=_no_progress)
+    assert str(error.value).startswith(f"{src / 'pairs.json'}: found ")
+    assert needle in str(error.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["src"]
+
+
+def _no_progress(done: int, total: int, session: str) -> None:
+    raise AssertionError(f"{done} of {total} rows of {session} were read")
 
 
 def test_an_existing_output_survives_a_failed_load(tmp_path):
