@@ -12,10 +12,15 @@ what); 3 the simulation stopped or did not reconcile; 130 interrupted.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from nodes.stop import quit_at_once
+
+    quit_at_once("backtest: interrupted, nothing was written")
+
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,7 +39,7 @@ from backtests.data import (
     scan_dataset,
 )
 from backtests.errors import BacktestError, RunFailedError
-from backtests.node import ReplayNode, ReplayPlan
+from backtests.node import ReplayCounts, ReplayNode, ReplayPlan
 from backtests.report import ReportError, write_report
 from backtests.results.extract import Sessions
 from backtests.results.tables import DecisionTable
@@ -54,10 +59,10 @@ from configs.loader import ConfigError, config_hash, load, to_toml
 from core.pairs import Pair, PairsError, encode_pairs
 from nodes.backtest_plan import make_plan, merge_sessions, override_fees
 from nodes.progress import Progress
+from nodes.stop import EXIT_INTERRUPTED, Stopped, stoppable
 
 EXIT_BAD_INPUT = 2
 EXIT_RUN_FAILED = 3
-EXIT_INTERRUPTED = 130
 
 _BAD_INPUT = (ConfigError, DataError, PairsError, BacktestError)
 
@@ -70,11 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.show_config:
             _say(to_toml(config).rstrip())
             return 0
-        report = backtest(config, data=args.data, output=args.output or _default(args.config))
+        with stoppable() as stop:
+            report = backtest(
+                config,
+                data=args.data,
+                output=args.output or _default(args.config),
+                check=stop.check,
+            )
     except (RunFailedError, ReportError) as error:
         return _fail(error, EXIT_RUN_FAILED)
     except _BAD_INPUT as error:
         return _fail(error, EXIT_BAD_INPUT)
+    except Stopped as stopped:
+        return _fail("interrupted, nothing was written", stopped.code)
     except KeyboardInterrupt:
         return _fail("interrupted, nothing was written", EXIT_INTERRUPTED)
     _say(str(report))
@@ -112,7 +125,13 @@ def _fail(error: object, code: int) -> int:
     return code
 
 
-def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path:
+def backtest(
+    config: BacktestConfig,
+    *,
+    data: Path | None,
+    output: Path,
+    check: Callable[[], None] = lambda: None,
+) -> Path:
     """Run one backtest and write its folder.
 
     Parameters
@@ -123,6 +142,8 @@ def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path
         A dataset or a folder of recordings; wins over ``data.dir``.
     output : Path
         Folder to write; an earlier result there is replaced.
+    check : Callable, optional
+        Called between chunks of rows; may raise to stop the run.
 
     Returns
     -------
@@ -143,9 +164,9 @@ def backtest(config: BacktestConfig, *, data: Path | None, output: Path) -> Path
                 plan = make_plan(dataset, pairs, config)
                 info = _info(dataset, plan, config)
                 _note(_heading(info, pairs, plan))
-                summary = _replay(plan, info, pairs, draft)
+                summary = _replay(plan, info, pairs, draft, check)
                 if plan.hazard is not None and config.fills.compare:
-                    summary["without_hazard"] = _without_hazard(plan, info, pairs, draft)
+                    summary["without_hazard"] = _without_hazard(plan, info, pairs, draft, check)
                     (draft / SUMMARY_FILE).write_text(encode_summary(summary))
             if whole.quality() is None:
                 check_dataset(whole)
@@ -174,10 +195,16 @@ def _replay(
     info: RunInfo,
     pairs: Sequence[Pair],
     folder: Path,
+    check: Callable[[], None],
     what: str = "replay",
 ) -> dict[str, Any]:
     sessions = Sessions(info.sessions)
     total = info.data["deltas"]
+
+    def on_chunk(counts: ReplayCounts) -> None:
+        check()
+        progress.update(counts.deltas, total)
+
     with (
         DecisionTable(folder / DECISIONS_FILE, sessions.at) as table,
         Progress(what, "rows") as progress,
@@ -185,11 +212,12 @@ def _replay(
         log = DecisionLog(table, sessions)
         node = ReplayNode(
             plan,
-            on_chunk=lambda counts: progress.update(counts.deltas, total),
+            on_chunk=on_chunk,
             on_decision=log.add,
         )
         try:
             replay = node.replay()
+            check()
             if not replay.collector.counters:
                 raise RunFailedError("the strategy did not run: see [replay] log_level = 'ERROR'")
             return write_results(folder, replay, info, log, pairs)
@@ -198,7 +226,11 @@ def _replay(
 
 
 def _without_hazard(
-    plan: ReplayPlan, info: RunInfo, pairs: Sequence[Pair], draft: Path
+    plan: ReplayPlan,
+    info: RunInfo,
+    pairs: Sequence[Pair],
+    draft: Path,
+    check: Callable[[], None],
 ) -> dict[str, Any]:
     """Run the same day in a perfect world; return its headline for the summary."""
     folder = draft.parent / f"{draft.name}.pure"
@@ -206,7 +238,7 @@ def _without_hazard(
     folder.mkdir()
     try:
         pure = msgspec.structs.replace(plan, hazard=None)
-        summary = _replay(pure, info, pairs, folder, "replay without hazard")
+        summary = _replay(pure, info, pairs, folder, check, "replay without hazard")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {
