@@ -39,7 +39,8 @@ from backtests.data import (
     scan_dataset,
 )
 from backtests.errors import BacktestError, RunFailedError
-from backtests.node import ReplayCounts, ReplayNode, ReplayPlan
+from backtests.node import ReplayNode, ReplayPlan
+from backtests.replay import ReplayCounts
 from backtests.report import ReportError, write_report
 from backtests.results.extract import Sessions
 from backtests.results.tables import DecisionTable
@@ -57,12 +58,18 @@ from backtests.results.write import (
 from configs.backtest import PLACES, BacktestConfig
 from configs.loader import ConfigError, config_hash, load, to_toml
 from core.pairs import Pair, PairsError, encode_pairs
+from core.reasons import Reason
 from nodes.backtest_plan import make_plan, merge_sessions, override_fees
 from nodes.progress import Progress
 from nodes.stop import EXIT_INTERRUPTED, Stopped, stoppable
 
 EXIT_BAD_INPUT = 2
 EXIT_RUN_FAILED = 3
+
+_HINT = (
+    "hint: no pair is approved; set data.accept_recorded = true to trade a recording's own pairs "
+    "in a backtest"
+)
 
 _BAD_INPUT = (ConfigError, DataError, PairsError, BacktestError)
 
@@ -175,6 +182,8 @@ def backtest(
         (draft / "config.toml").write_text(to_toml(config))
         report = write_report(draft)
     _note(_ending(summary))
+    if set(summary["decisions"]["refused"]) == {Reason.NOT_APPROVED.value}:
+        _note(_HINT)
     return output / report.name
 
 
@@ -289,13 +298,19 @@ def _dataset(config: BacktestConfig, data: Path | None, work: Path) -> Iterator[
 
 def _load(source: Path, work: Path, config: BacktestConfig) -> Dataset:
     with Progress("load", "rows") as progress:
-        return build_dataset(
-            source,
-            work,
-            accept_recorded=config.data.accept_recorded,
-            sessions=config.data.sessions or None,
-            progress=lambda done, total, _: progress.update(done, total),
-        )
+        try:
+            return build_dataset(
+                source,
+                work,
+                accept_recorded=config.data.accept_recorded,
+                sessions=config.data.sessions or None,
+                progress=lambda done, total, _: progress.update(done, total),
+            )
+        except DataError as error:
+            if error.field != "--session":
+                raise
+            # the loader names the option of `twinbook data load`; here a setting chooses
+            raise DataError(source, error.found, error.allowed, field="data.sessions") from None
 
 
 def _info(dataset: Dataset, plan: ReplayPlan, config: BacktestConfig) -> RunInfo:

@@ -251,7 +251,7 @@ BAD_CONFIG = {
     "[latency_ms]\nKALSHI = 88": ["latency_ms.KALSHI", "88", "hazard"],
     "[capital]\nKALSHI = -1": ["capital.KALSHI", "-1"],
     "[replay]\nchunk_rows = 'many'": ["replay.chunk_rows", "many"],
-    "[data]\nsessions = ['S9']": ["S9"],
+    "[data]\nsessions = ['S9']": ["data.sessions", "no session 'S9'", "allowed: S1"],
     "[data": ["no TOML"],
 }
 
@@ -276,6 +276,16 @@ def check_refused(tmp_path: Path, capsys, config: str, more: list[str], words: l
     left = [path for path in sorted(tmp_path.rglob("*")) if path not in before]
     assert [path for path in left if path.is_file()] == []
     assert not output.exists()
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_unapproved_pairs_come_with_a_hint(tmp_path: Path, capsys, *, accept: bool) -> None:
+    config = BASE.replace("true", str(accept).lower())
+    result = summary(run(tmp_path, recordings(tmp_path / "rec"), config))
+    hints = [x for x in capsys.readouterr().err.splitlines() if x.startswith("hint: ")]
+    assert (list(result["decisions"]["refused"]) == ["not_approved"]) is not accept
+    assert len(hints) == (0 if accept else 1)
+    assert all("set data.accept_recorded = true" in hint for hint in hints)
 
 
 def test_a_missing_settings_file_is_named(tmp_path: Path, capsys) -> None:
