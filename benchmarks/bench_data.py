@@ -31,6 +31,7 @@ PAIR = {
     "kalshi_ticker": TICKER,
     "polymarket_token_yes": TOKEN,
     "polymarket_venue": "polymarket_international_clob",
+    "relation": "YES=YES",
     "fees_assumed": {
         "kalshi": _KALSHI_FEES | {"member_precision": "0.0001"},
         "polymarket": {"rate": "0", "exponent": "1"},

@@ -175,7 +175,7 @@ def _check_keys(row: dict[str, Any], path: str = "") -> None:
         place = f"{path}.{key}" if path else key
         if key not in _KEYS[path]:
             allowed = sorted(_KEYS[path])
-            close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.4)
+            close = difflib.get_close_matches(key, allowed, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise ValueError(f"found field {place!r}{hint}, allowed {', '.join(allowed)}")
         if place in _KEYS:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from nautilus_trader.config import (
     InstrumentProviderConfig,
     LiveDataClientConfig,
@@ -9,7 +12,7 @@ from nautilus_trader.config import (
 )
 
 from adapters.common.errors import ConfigError
-from adapters.kalshi.constants import ENVIRONMENTS, STP_TYPES, Environment
+from adapters.kalshi.constants import ENVIRONMENTS, PLAY_MONEY_HOSTS, STP_TYPES, Environment
 
 __all__ = [
     "InstrumentProviderConfig",
@@ -119,12 +122,29 @@ def environment(
     found = ENVIRONMENTS.get(name)
     if found is None:
         raise ConfigError("environment", name, " or ".join(ENVIRONMENTS))
+    rest, ws = (rest_url or found.rest_url).rstrip("/"), ws_url or found.ws_url
     return Environment(
         name=found.name,
-        rest_url=(rest_url or found.rest_url).rstrip("/"),
-        ws_url=ws_url or found.ws_url,
-        real_money=found.real_money,
+        rest_url=rest,
+        ws_url=ws,
+        real_money=found.real_money or not (_is_play_money(rest) and _is_play_money(ws)),
     )
+
+
+def _is_play_money(url: str) -> bool:
+    """Say whether an address is this machine or a demo host; the name of a setting proves nothing.
+
+    A proxy on this machine could lead anywhere: it is the operator's own.
+    """
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host in PLAY_MONEY_HOSTS or host == "localhost" or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def trading_environment(config: KalshiExecClientConfig) -> Environment:
@@ -149,8 +169,9 @@ def trading_environment(config: KalshiExecClientConfig) -> Environment:
     if found.real_money:
         raise ConfigError(
             "environment",
-            config.environment,
-            "demo. This version sends no order to production: the arm gate that live trading "
+            f"{config.environment} at {found.rest_url} and {found.ws_url}",
+            "demo, at a demo host or on this machine. This version sends no order to "
+            "production: the arm gate that live trading "
             f"needs is not part of it (armed={config.armed} changes nothing)",
         )
     return found

@@ -45,6 +45,15 @@ ENVIRONMENTS: Final[dict[str, Environment]] = {
     ),
 }
 
+#: Hosts where orders cost nothing: the demo environment's dedicated and shared ones (same page).
+PLAY_MONEY_HOSTS: Final = frozenset(
+    {
+        "external-api.demo.kalshi.co",
+        "external-api-ws.demo.kalshi.co",
+        "demo-api.kalshi.co",
+    }
+)
+
 #: Decimal places no market of the venue exceeds in orders and books.
 #: Source: docs /getting_started/fixed_point_migration, 2026-08-22.
 PRICE_PRECISION: Final = 4

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from nautilus_trader.model.enums import OrderSide, OrderType, TimeInForce
+from nautilus_trader.model.enums import (
+    OrderSide,
+    OrderType,
+    TimeInForce,
+    order_type_to_str,
+    time_in_force_to_str,
+)
 from nautilus_trader.model.orders import Order
 
 from adapters.common.errors import UsageError
@@ -88,13 +94,13 @@ def build_order(
         raise Denied(f"fees of {market.slug} are unknown: {market.fee_problem}")
     if market.placeholder:
         raise Denied(f"{market.slug} is an unnamed placeholder outcome")
-    if order.order_type not in (OrderType.LIMIT, OrderType.MARKET):
-        raise Denied(f"order type {order.order_type_string()}: the venue has LIMIT and MARKET")
+    _check_supported(order)
     side = "BUY" if order.side == OrderSide.BUY else "SELL"
     venue_type = TIF_TO_VENUE.get(_time_in_force(order))
     if venue_type is None:
         raise Denied(
-            f"time in force {order.tif_string()}: the venue has GTC, GTD, IOC (FAK) and FOK"
+            f"time in force {time_in_force_to_str(order.time_in_force)}: "
+            "the venue has GTC, GTD, IOC (FAK) and FOK"
         )
     post_only = bool(getattr(order, "is_post_only", False))
     if post_only and venue_type not in ("GTC", "GTD"):
@@ -125,6 +131,17 @@ def build_order(
         expiration_s=_expiration_s(order, venue_type, context.now_ns),
         cancel_rest=cancel_rest,
     )
+
+
+def _check_supported(order: Order) -> None:
+    """Deny what the venue has no word for."""
+    if order.order_type not in (OrderType.LIMIT, OrderType.MARKET):
+        kind = order_type_to_str(order.order_type)
+        raise Denied(f"order type {kind}: the venue has LIMIT and MARKET")
+    if getattr(order, "display_qty", None) is not None:
+        raise Denied("display_qty: the venue has no iceberg orders")
+    if order.is_reduce_only and order.side == OrderSide.BUY:
+        raise Denied("reduce-only BUY: a wallet cannot be short, so a BUY can reduce nothing")
 
 
 def _time_in_force(order: Order) -> TimeInForce:
