@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,9 +29,9 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     if occupied and not replace:
         raise DataError(target, "it exists already", "a new or empty folder (or --replace)")
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    work = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
     try:
-        work.chmod(0o755)
+        work.mkdir()  # inside: a signal right after it must still find the cleaning up
         yield work
         old = work.with_suffix(".old")
         if target.is_dir():

@@ -83,8 +83,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.parent / f".{target.name}.partial"
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
     try:
+        draft.mkdir()  # inside: a signal right after it must still find the cleaning up
         yield draft
         _replace(target, draft)
     finally:
