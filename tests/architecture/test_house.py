@@ -154,6 +154,19 @@ def test_ci_and_readme_call_the_same_commands() -> None:
         assert command in readme
 
 
+def test_no_empty_bodies_in_the_product() -> None:
+    """A bare ``raise NotImplementedError`` is a stub; abstract methods say ``@abstractmethod``."""
+    stub = re.compile(r"raise NotImplementedError(\(\))?\s*(#.*)?$")
+    found = [
+        f"{p.relative_to(ROOT)}:{i}"
+        for p in tracked("*.py")
+        if p.relative_to(ROOT).parts[0] != "tests"
+        for i, line in enumerate(p.read_text().splitlines(), 1)
+        if stub.search(line)
+    ]
+    assert found == []
+
+
 def test_no_left_overs() -> None:
     marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b|pragma: no cover")
     found = [
